@@ -1,0 +1,45 @@
+# Thin names; the work is in .ci/, CMakePresets.json and tests/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test lint bench sanitize
+
+# Where `make run` listens and keeps its data.
+LISTEN ?= 127.0.0.1:8000
+DATA_DIR ?= millrace-data
+
+help:
+	@echo 'make run     install what is missing, build, start millrace serve'
+	@echo 'make test    install what is missing, build, run every test'
+	@echo 'make build   build/millrace'
+	@echo 'make bench   measure; writes build/bench.json'
+	@echo 'make lint    formatting, include rules, clang-tidy, links in READMEs'
+	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
+
+setup:
+	@.ci/setup
+
+build/release/build.ninja: CMakePresets.json | setup
+	cmake --preset release
+
+build: setup build/release/build.ninja
+	@cmake --build build/release --target millrace
+
+run: build
+	@exec build/millrace serve --data-dir '$(DATA_DIR)' --listen '$(LISTEN)'
+
+test: setup build/release/build.ninja
+	cmake --build build/release
+	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
+
+sanitize: setup
+	.ci/sanitize asan
+	.ci/sanitize tsan
+
+lint:
+	@.ci/setup --lint
+	.ci/lint
+
+bench: build
+	cmake --build build/release --target millrace_bench_tools
+	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --out build/bench.json $(BENCH_FLAGS)
