@@ -1,0 +1,83 @@
+#include "common/log/log.h"
+
+#include <cassert>
+#include <cstring>
+#include <future>
+#include <utility>
+
+namespace millrace {
+
+namespace {
+
+// Kafka's murmur2 (org.apache.kafka.common.utils.Utils), so that a key falls into the same partition
+// whichever log and whichever client writes it.
+std::uint32_t murmur2(std::string_view bytes) {
+  constexpr std::uint32_t kSeed = 0x9747b28cU;
+  constexpr std::uint32_t kMultiplier = 0x5bd1e995U;
+  constexpr unsigned kShift = 24;
+  const auto at = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]));
+  };
+
+  std::uint32_t hash = kSeed ^ static_cast<std::uint32_t>(bytes.size());
+  std::size_t i = 0;
+  for (; i + 4 <= bytes.size(); i += 4) {
+    std::uint32_t word = at(i) | at(i + 1) << 8U | at(i + 2) << 16U | at(i + 3) << 24U;
+    word *= kMultiplier;
+    word ^= word >> kShift;
+    word *= kMultiplier;
+    hash = (hash * kMultiplier) ^ word;
+  }
+  const std::size_t rest = bytes.size() - i;
+  if (rest > 2) hash ^= at(i + 2) << 16U;
+  if (rest > 1) hash ^= at(i + 1) << 8U;
+  if (rest > 0) hash = (hash ^ at(i)) * kMultiplier;
+  hash ^= hash >> 13U;
+  hash *= kMultiplier;
+  hash ^= hash >> 15U;
+  return hash;
+}
+
+using OffsetOf = Result<Offset> (Log::*)(const TopicPartition&) const;
+
+Result<Offsets> offsets_of(const Log& log, std::span<const std::string> topics, OffsetOf ask) {
+  Offsets all;
+  for (const std::string& topic : topics) {
+    const auto count = log.partitions(topic);
+    if (!count) return count.error();
+    for (std::int32_t partition = 0; partition < *count; ++partition) {
+      TopicPartition source{topic, partition};
+      const auto offset = (log.*ask)(source);
+      if (!offset) return offset.error();
+      all.emplace(std::move(source), *offset);
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::int32_t partition_for(std::string_view key, std::int32_t partitions) {
+  assert(partitions > 0);
+  const std::uint32_t positive = murmur2(key.substr(0, key.find('\0'))) & 0x7fffffffU;
+  return static_cast<std::int32_t>(positive % static_cast<std::uint32_t>(partitions));
+}
+
+Result<Offsets> begin_offsets(const Log& log, std::span<const std::string> topics) {
+  return offsets_of(log, topics, &Log::begin_offset);
+}
+
+Result<Offsets> end_offsets(const Log& log, std::span<const std::string> topics) {
+  return offsets_of(log, topics, &Log::end_offset);
+}
+
+Result<std::vector<Position>> LogWriter::append(std::vector<Record> records) {
+  std::promise<Result<std::vector<Position>>> outcome;
+  auto stored = outcome.get_future();
+  append_async(std::move(records), [&outcome](Result<std::vector<Position>> positions) {
+    outcome.set_value(std::move(positions));
+  });
+  return stored.get();
+}
+
+}  // namespace millrace

@@ -1,0 +1,152 @@
+#include "common/config.h"
+
+namespace millrace {
+namespace {
+
+using Type = Setting::Type;
+
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+constexpr std::int64_t kGiB = 1024 * kMiB;
+constexpr std::int64_t kSecond = 1000;  // durations are in milliseconds
+constexpr std::int64_t kMinute = 60 * kSecond;
+constexpr std::int64_t kHour = 60 * kMinute;
+constexpr std::int64_t kDay = 24 * kHour;
+
+constexpr Setting kSettings[] = {
+    // The process.
+    {"config_file", Type::path, "", 0, 0, "settings file (YAML); empty: none", ""},
+    {"data_dir", Type::path, "millrace-data", 0, 0,
+     "folder of everything kept on this machine: log, index, tables", ""},
+    {"log_level", Type::text, "info", 0, 0, "lowest level logged: debug, info, warning, error", ""},
+    {"shutdown_grace_ms", Type::duration_ms, "10s", 0, 10 * kMinute,
+     "time to finish work and drain clients after SIGTERM", ""},
+    {"partitions", Type::integer, "2", 1, 1024,
+     "partitions per topic and index, each with its own thread; fixed when data_dir is made", ""},
+
+    // The gateway.
+    {"listen", Type::text, "127.0.0.1:8000", 0, 0,
+     "HOST:PORT served by HTTP; without an API key only loopback is allowed; port 0 takes a free "
+     "one",
+     ""},
+    {"gateway_threads", Type::integer, "2", 1, 256, "threads that serve connections", ""},
+    {"connections_max", Type::integer, "4096", 1, 1'000'000,
+     "open client connections; more are refused", ""},
+    {"requests_in_flight_max", Type::integer, "1024", 1, 1'000'000,
+     "requests worked on at once, streams not counted; more get 503", ""},
+    {"uploads_in_flight_bytes_max", Type::bytes, "256MiB", kMiB, 64 * kGiB,
+     "bytes of request bodies held in memory at once; more get 503", ""},
+    {"header_bytes_max", Type::bytes, "16KiB", kKiB, kMiB, "bytes of a request's header", ""},
+    {"body_bytes_max", Type::bytes, "64MiB", kKiB, kGiB,
+     "bytes of a request's body, and of one document", ""},
+    {"header_timeout_ms", Type::duration_ms, "10s", 10, 10 * kMinute,
+     "time in which a request's header must arrive", ""},
+    {"body_timeout_ms", Type::duration_ms, "2m", 10, kHour,
+     "time in which a request's body must arrive", ""},
+    {"idle_timeout_ms", Type::duration_ms, "1m", 10, kHour,
+     "time after which a connection without a request, or one that takes no bytes, is closed", ""},
+    {"stream_ping_ms", Type::duration_ms, "15s", 10, kHour,
+     "time without an event after which a stream sends a comment to stay open", ""},
+    {"stream_backlog_max", Type::integer, "1024", 1, 1'000'000,
+     "events a slow client may fall behind before its stream is closed", ""},
+    {"documents_per_request_max", Type::integer, "1000", 1, 100'000,
+     "documents in one POST, as parts or as JSON", ""},
+    {"metadata_bytes_max", Type::bytes, "16KiB", 0, kMiB, "bytes of one document's metadata", ""},
+    {"question_bytes_max", Type::bytes, "8KiB", 16, kMiB, "bytes of a question", ""},
+    {"top_k", Type::integer, "10", 1, 1000, "passages a search gives when it does not say", ""},
+    {"top_k_max", Type::integer, "100", 1, 1000, "passages a search may ask for", ""},
+
+    // The extractor: limits of the child process that parses one document.
+    {"extract_timeout_ms", Type::duration_ms, "30s", 10, kHour,
+     "time and CPU time to parse one document; then it fails", ""},
+    {"extract_memory_bytes_max", Type::bytes, "1GiB", 64 * kMiB, 64 * kGiB,
+     "memory to parse one document; then it fails", ""},
+    {"extract_output_bytes_max", Type::bytes, "64MiB", kKiB, kGiB,
+     "bytes of text taken from one document; then it fails", ""},
+    {"pages_max", Type::integer, "5000", 1, 1'000'000, "pages of one document; then it fails", ""},
+
+    // The chunker.
+    {"chunk_tokens", Type::integer, "256", 16, 512,
+     "tokens of a chunk at most, counted by the embedding model's tokenizer", ""},
+    {"chunk_overlap_tokens", Type::integer, "32", 0, 256,
+     "tokens a chunk repeats of the one before it; less than chunk_tokens", ""},
+
+    // The embedder.
+    {"model_dir", Type::path, "", 0, 0,
+     "folder of a sentence-transformers model in ONNX; empty: the model that make fetched", ""},
+    {"embedding_threads", Type::integer, "0", 0, 1024,
+     "threads that embed documents; 0: one per core", ""},
+    {"embed_batch_tokens", Type::integer, "4096", 128, 1'000'000,
+     "tokens embedded in one call of the model; more is faster and takes more memory", ""},
+    {"query_batch_max", Type::integer, "16", 1, 1024, "questions embedded in one call of the model",
+     ""},
+
+    // The index.
+    {"search_timeout_ms", Type::duration_ms, "2s", 10, 10 * kMinute,
+     "time to wait for all index partitions; then the result is partial", ""},
+    {"search_candidates", Type::integer, "100", 1, 10'000,
+     "candidates each partition and each ranking gives to fusion", ""},
+    {"snapshot_interval_ms", Type::duration_ms, "30s", 100, kDay,
+     "time between snapshots of an index; a start replays what came since", ""},
+
+    // The answerer.
+    {"openai_api_key", Type::secret, "", 0, 0, "key of the OpenAI-compatible chat server",
+     "OPENAI_API_KEY"},
+    {"openai_base_url", Type::text, "", 0, 0,
+     "OpenAI-compatible chat server, up to and with /v1; empty: api.openai.com when there is a "
+     "key, "
+     "else answers are quoted sentences without a language model",
+     "OPENAI_BASE_URL"},
+    {"answer_model", Type::text, "gpt-4o-mini", 0, 0,
+     "language model to ask for; only used with an OpenAI-compatible server", ""},
+    {"answer_tokens_max", Type::integer, "1024", 1, 1'000'000, "tokens of an answer at most", ""},
+    {"answer_temperature", Type::real, "0.1", 0, 2, "randomness of the language model", ""},
+    {"answer_passages", Type::integer, "6", 1, 100, "passages an answer is made from", ""},
+    {"answer_timeout_ms", Type::duration_ms, "2m", 10, kHour, "time for one answer; then it fails",
+     ""},
+    {"answers_in_flight_max", Type::integer, "256", 1, 100'000,
+     "answers written at once by one process; more wait in the log", ""},
+    {"model_connect_timeout_ms", Type::duration_ms, "5s", 10, 10 * kMinute,
+     "time to connect to a model server", ""},
+    {"model_idle_timeout_ms", Type::duration_ms, "60s", 10, kHour,
+     "time a model server may be silent within an answer", ""},
+    {"refusal_threshold", Type::real, "0.3", 0, 1,
+     "similarity of the best passage below which the quoted-sentences answer refuses", ""},
+
+    // The runner.
+    {"attempts_max", Type::integer, "5", 1, 100, "attempts at one record; then it is a dead letter",
+     ""},
+    {"retry_backoff_ms", Type::duration_ms, "200ms", 1, kHour,
+     "wait before the second attempt; doubles with each, with jitter", ""},
+    {"retry_backoff_max_ms", Type::duration_ms, "30s", 1, kHour,
+     "longest wait between attempts, and between looks at a dependency that is down", ""},
+    {"poll_records_max", Type::integer, "256", 1, 100'000, "records of one batch of a stage", ""},
+    {"poll_bytes_max", Type::bytes, "16MiB", kKiB, kGiB, "bytes of one batch of a stage", ""},
+
+    // The log.
+    {"log_queue_bytes_max", Type::bytes, "256MiB", kMiB, 64 * kGiB,
+     "bytes waiting to be written to the log; more are refused for the moment", ""},
+    {"log_trim_interval_ms", Type::duration_ms, "1m", 100, kDay,
+     "time between two looks for records past their retention", ""},
+    {"chunks_retention_ms", Type::duration_ms, "1d", kMinute, 3650 * kDay,
+     "time that chunks are kept in the log", ""},
+    {"queries_retention_ms", Type::duration_ms, "1d", kMinute, 3650 * kDay,
+     "time that questions and their streams are kept, so how long a stream can be resumed", ""},
+    {"searches_retention_ms", Type::duration_ms, "10m", kMinute, 3650 * kDay,
+     "time that searches, passages and cancellations are kept", ""},
+    {"transcripts_retention_ms", Type::duration_ms, "30d", kMinute, 3650 * kDay,
+     "time that finished answers are kept", ""},
+    {"dead_letters_retention_ms", Type::duration_ms, "30d", kMinute, 3650 * kDay,
+     "time that dead letters are kept", ""},
+
+    // The client commands.
+    {"server", Type::text, "http://127.0.0.1:8000", 0, 0,
+     "address of the gateway that add, ask, search and status talk to", ""},
+    {"api_key", Type::secret, "", 0, 0, "API key that add, ask, search and status show", ""},
+};
+
+}  // namespace
+
+std::span<const Setting> settings_table() { return kSettings; }
+
+}  // namespace millrace
