@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "common/log/record.h"
+
+namespace millrace {
+
+// Who a revision of a document is and what the user said of it. Every event on the document's way
+// carries it, so that each topic can be replayed by itself.
+struct DocumentRef {
+  std::string collection;
+  std::string document_id;  // the client's, or the content's hash; 1 to 256 bytes, no control chars
+  std::string revision;     // ULID given at acceptance
+  std::string name;         // file name, may be empty
+  std::string title;        // the client's, else found in the document, else the name
+  std::string media_type;   // as claimed; the extractor looks at the bytes
+  std::string metadata = "{}";     // a JSON object
+  std::vector<std::string> allow;  // groups that may read it; empty: everybody
+  Clock::Wall accepted_at{};
+  std::int64_t bytes = 0;  // of the raw document
+
+  bool operator==(const DocumentRef&) const = default;
+};
+
+// COLLECTION "/" DOCUMENT_ID: the key of `documents`, `texts`, `chunks.gN` and `document-events`.
+std::string document_key(const DocumentRef& document);
+std::string document_key(std::string_view collection, std::string_view document_id);
+Status check_document_id(std::string_view document_id);  // `rejected`, saying what is wrong
+
+// Members of the reference inside an event's object.
+void write_members(json::Writer& out, const DocumentRef& document);
+void read_members(json::ObjectReader& in, DocumentRef& document);
+
+// Topic `documents`: what the gateway accepted. A delete travels as an event of its own.
+struct DocumentEvent {
+  enum class Operation { put, remove };
+  DocumentRef document;
+  Operation operation = Operation::put;
+  std::string content;  // raw bytes; empty on remove
+  static constexpr std::string_view kType = "document";
+  bool operator==(const DocumentEvent&) const = default;
+};
+Record to_record(const DocumentEvent& event);
+Result<DocumentEvent> document_event_from(const Record& record);
+
+// A piece of extracted text that belongs together. Offsets are Unicode code points of the text.
+struct Block {
+  enum class Kind { heading, paragraph, list_item, table_row, code };
+  Kind kind = Kind::paragraph;
+  std::int64_t start = 0;  // first code point
+  std::int64_t end = 0;    // one past the last
+  std::int32_t page = 0;   // from 1; 0: the format has no pages
+  std::vector<std::string> headings;  // the path of headings above it, outermost first
+
+  bool operator==(const Block&) const = default;
+};
+
+// Topic `texts`: the whole text of a document, UTF-8 in the body, and its blocks in order, not
+// overlapping. `removed`: the document is to go; no text.
+struct TextEvent {
+  DocumentRef document;
+  bool removed = false;
+  std::vector<Block> blocks;
+  std::int32_t pages = 0;
+  std::string text;
+  static constexpr std::string_view kType = "text";
+  bool operator==(const TextEvent&) const = default;
+};
+Record to_record(const TextEvent& event);
+Result<TextEvent> text_event_from(const Record& record);
+
+// Topic `document-events`: how far a revision has come. Each event is whole: the newest alone tells
+// the document's status.
+struct DocumentProgress {
+  enum class State { accepted, extracted, chunked, embedded, indexed, deleted, failed };
+  DocumentRef document;
+  State state = State::accepted;
+  bool removal = false;  // this revision deletes the document
+  Clock::Wall at{};
+  std::int32_t pages = 0;       // from `extracted` on
+  std::int64_t chunks = 0;      // from `chunked` on
+  std::string error;            // of `failed`: what is wrong and what would be right
+  std::string error_stage;      // of `failed`
+  static constexpr std::string_view kType = "document-progress";
+  bool operator==(const DocumentProgress&) const = default;
+};
+std::string_view to_string(DocumentProgress::State state);
+bool state_from(std::string_view name, DocumentProgress::State& out);
+Record to_record(const DocumentProgress& progress);
+Result<DocumentProgress> document_progress_from(const Record& record);
+
+// True when `next` may replace `current` as the document's status: another revision's acceptance,
+// or a later state of the same revision. A late event never takes a status back.
+bool advances(const DocumentProgress& current, const DocumentProgress& next);
+
+}  // namespace millrace

@@ -1,0 +1,88 @@
+#include <array>
+
+#include "schemas/codec.h"
+#include "schemas/document.h"
+#include "schemas/topics.h"
+
+namespace millrace {
+namespace {
+
+using State = DocumentProgress::State;
+
+constexpr std::array<Named<State>, 7> kStates{{{"accepted", State::accepted},
+                                               {"extracted", State::extracted},
+                                               {"chunked", State::chunked},
+                                               {"embedded", State::embedded},
+                                               {"indexed", State::indexed},
+                                               {"deleted", State::deleted},
+                                               {"failed", State::failed}}};
+
+// How far along its way a revision is; a failure ends it short of the index.
+int rank(State state) {
+  switch (state) {
+    case State::accepted:
+      return 0;
+    case State::extracted:
+      return 1;
+    case State::chunked:
+      return 2;
+    case State::embedded:
+      return 3;
+    case State::failed:
+      return 4;
+    case State::indexed:
+    case State::deleted:
+      break;
+  }
+  return 5;
+}
+
+}  // namespace
+
+std::string_view to_string(DocumentProgress::State state) { return name_of(kStates, state); }
+
+bool state_from(std::string_view name, DocumentProgress::State& out) {
+  for (const Named<State>& row : kStates) {
+    if (row.name != name) continue;
+    out = row.value;
+    return true;
+  }
+  return false;
+}
+
+Record to_record(const DocumentProgress& progress) {
+  json::Writer out;
+  out.begin_object();
+  write_object(out, "document", progress.document);
+  out.field("state", to_string(progress.state)).field("removal", progress.removal);
+  write_time(out, "at_ms", progress.at);
+  out.field("pages", progress.pages).field("chunks", progress.chunks);
+  if (!progress.error.empty()) out.field("error", progress.error);
+  if (!progress.error_stage.empty()) out.field("error_stage", progress.error_stage);
+  out.end_object();
+  return make_event(topics::kDocumentEvents, document_key(progress.document),
+                    DocumentProgress::kType, out.take());
+}
+
+Result<DocumentProgress> document_progress_from(const Record& record) {
+  return decode_event<DocumentProgress>(
+      record, [](json::ObjectReader& in, std::string_view, DocumentProgress& progress) {
+        read_object(in, "document", progress.document);
+        read_enum(in, "state", progress.state, kStates);
+        in.required("removal", progress.removal);
+        read_time(in, "at_ms", progress.at);
+        read_integer(in, "pages", progress.pages, 0);
+        read_integer(in, "chunks", progress.chunks, 0);
+        in.optional("error", progress.error);
+        in.optional("error_stage", progress.error_stage);
+      });
+}
+
+// The order in the log decides which revision is current, not the ULIDs: so another revision comes
+// in by its acceptance only, and whatever else arrives of it is late.
+bool advances(const DocumentProgress& current, const DocumentProgress& next) {
+  if (current.document.revision != next.document.revision) return next.state == State::accepted;
+  return rank(next.state) > rank(current.state);
+}
+
+}  // namespace millrace

@@ -1,0 +1,158 @@
+#include "schemas/query.h"
+
+#include <array>
+
+#include "common/ids.h"
+#include "schemas/codec.h"
+#include "schemas/float16.h"
+#include "schemas/topics.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::array<Named<SearchMode>, 2> kModes{
+    {{"hybrid", SearchMode::hybrid}, {"dense", SearchMode::dense}}};
+constexpr std::array<Named<Query::Kind>, 2> kKinds{
+    {{"answer", Query::Kind::answer}, {"search", Query::Kind::search}}};
+
+constexpr std::size_t kUlidDigits = 26;
+constexpr Offset kBase = 36;
+constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+}  // namespace
+
+std::string_view to_string(SearchMode mode) { return name_of(kModes, mode); }
+
+void write_members(json::Writer& out, const Query& query) {
+  out.field("query_id", query.query_id)
+      .field("kind", name_of(kKinds, query.kind))
+      .field("collection", query.collection)
+      .field("question", query.question)
+      .field("top_k", query.top_k)
+      .field("mode", to_string(query.mode))
+      .field("sees_everything", query.sees_everything)
+      .strings("groups", query.groups)
+      .field("principal", query.principal);
+  write_time(out, "asked_at_ms", query.asked_at);
+}
+
+void read_members(json::ObjectReader& in, Query& query) {
+  in.required("query_id", query.query_id);
+  read_enum(in, "kind", query.kind, kKinds);
+  in.required("collection", query.collection);
+  in.required("question", query.question);
+  read_integer(in, "top_k", query.top_k, 1);
+  read_enum(in, "mode", query.mode, kModes);
+  in.required("sees_everything", query.sees_everything);
+  in.required("groups", query.groups);
+  in.required("principal", query.principal);
+  read_time(in, "asked_at_ms", query.asked_at);
+  if (!in.failed() && query.query_id.empty()) in.fail("query_id is empty");
+}
+
+Record to_record(const Query& query) {
+  json::Writer out;
+  out.begin_object();
+  write_members(out, query);
+  out.end_object();
+  return make_event(topics::kQueries, query.query_id, Query::kType, out.take());
+}
+
+Result<Query> query_from(const Record& record) {
+  return decode_event<Query>(record, [](json::ObjectReader& in, std::string_view, Query& query) {
+    read_members(in, query);
+  });
+}
+
+std::string query_id_for(std::string_view ulid, Offset answers_from) {
+  std::string digits;
+  for (Offset rest = answers_from; rest > 0 || digits.empty(); rest /= kBase) {
+    digits.insert(digits.begin(), kDigits[static_cast<std::size_t>(rest % kBase)]);
+  }
+  return std::string{ulid} + "-" + digits;
+}
+
+Offset answers_from(std::string_view query_id) {
+  if (query_id.size() < kUlidDigits + 2 || query_id[kUlidDigits] != '-' ||
+      !is_ulid(query_id.substr(0, kUlidDigits))) {
+    return -1;
+  }
+  const std::string_view digits = query_id.substr(kUlidDigits + 1);
+  if (digits.front() == '0' && digits.size() > 1) return -1;
+  Offset offset = 0;
+  for (const char c : digits) {
+    const std::size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos) return -1;
+    if (offset > (INT64_MAX - static_cast<Offset>(digit)) / kBase) return -1;
+    offset = offset * kBase + static_cast<Offset>(digit);
+  }
+  return offset;
+}
+
+Record to_record(const SearchRequest& request, int generation) {
+  const std::string body = encode_float32(request.vector);
+  json::Writer out;
+  out.begin_object();
+  write_object(out, "query", request.query);
+  out.field("partition", request.partition)
+      .field("partitions", request.partitions)
+      .field("embedding_us", request.embedding_us);
+  write_body_bytes(out, body.size());
+  out.end_object();
+  Record record = make_event(topics::searches(generation), std::to_string(request.partition),
+                             SearchRequest::kType, out.take(), body);
+  record.partition = request.partition;
+  return record;
+}
+
+Result<SearchRequest> search_request_from(const Record& record) {
+  return decode_event<SearchRequest>(
+      record, [](json::ObjectReader& in, std::string_view body, SearchRequest& request) {
+        read_object(in, "query", request.query);
+        read_integer(in, "partitions", request.partitions, 1);
+        read_integer(in, "partition", request.partition, 0, std::int64_t{request.partitions} - 1);
+        read_integer(in, "embedding_us", request.embedding_us, 0);
+        if (!decode_float32(body, request.vector)) in.fail("the body is no vector of finite values");
+      });
+}
+
+void write_json(json::Writer& out, const Passage& passage) {
+  out.begin_object()
+      .field("document_id", passage.document_id)
+      .field("revision", passage.revision)
+      .field("chunk_id", passage.chunk_id)
+      .field("title", passage.title)
+      .field("name", passage.name)
+      .field("text", passage.text)
+      .field("score", passage.score);
+  if (passage.page != 0) out.field("page", passage.page);
+  out.field("start", passage.start).field("end", passage.end);
+  out.strings("headings", passage.headings);
+  write_embedded(out, "metadata", passage.metadata);
+  out.end_object();
+}
+
+void read_members(json::ObjectReader& in, Passage& passage) {
+  in.required("document_id", passage.document_id);
+  in.required("revision", passage.revision);
+  in.required("chunk_id", passage.chunk_id);
+  in.required("title", passage.title);
+  in.required("name", passage.name);
+  in.required("text", passage.text);
+  in.required("score", passage.score);
+  read_page(in, passage.page);
+  read_integer(in, "start", passage.start, 0);
+  read_integer(in, "end", passage.end, passage.start);
+  in.required("headings", passage.headings);
+  read_embedded(in, "metadata", passage.metadata);
+}
+
+Result<Passage> passage_from(json::Value value) {
+  json::ObjectReader in{value, "passage", json::ObjectReader::Unknown::ignore};
+  Passage passage;
+  read_members(in, passage);
+  if (Status status = in.finish(); !status) return status.error();
+  return passage;
+}
+
+}  // namespace millrace

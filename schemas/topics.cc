@@ -1,0 +1,80 @@
+#include "schemas/topics.h"
+
+#include <array>
+
+#include "schemas/answer.h"
+#include "schemas/chunk.h"
+#include "schemas/collection.h"
+#include "schemas/dead_letter.h"
+#include "schemas/document.h"
+#include "schemas/query.h"
+
+namespace millrace {
+namespace {
+
+using std::chrono::days;
+using std::chrono::minutes;
+
+constexpr minutes kForever{0};  // compacted topics keep the last record of each key
+constexpr bool kPerGeneration = true;
+constexpr bool kCompacted = true;
+constexpr bool kDurable = true;
+constexpr bool kPartitioned = true;
+
+constexpr std::array<TopicRow, 13> kTopics{{
+    {topics::kCollections, "collection name", Collection::kType, !kPerGeneration, kCompacted,
+     kDurable, !kPartitioned, kForever},
+    {topics::kDocuments, "collection/document id", DocumentEvent::kType, !kPerGeneration,
+     kCompacted, kDurable, kPartitioned, kForever},
+    {topics::kTexts, "collection/document id", TextEvent::kType, !kPerGeneration, kCompacted,
+     kDurable, kPartitioned, kForever},
+    {"chunks", "collection/document id", ChunkEvent::kType, kPerGeneration, !kCompacted, kDurable,
+     kPartitioned, days{1}},
+    {"embeddings", "collection/document id, NUL, revision, NUL, batch", EmbeddingEvent::kType,
+     kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
+    {topics::kDocumentEvents, "collection/document id", DocumentProgress::kType, !kPerGeneration,
+     kCompacted, kDurable, kPartitioned, kForever},
+    {topics::kQueries, "query id", Query::kType, !kPerGeneration, !kCompacted, !kDurable,
+     kPartitioned, days{1}},
+    {"searches", "index partition", SearchRequest::kType, kPerGeneration, !kCompacted, !kDurable,
+     kPartitioned, minutes{10}},
+    {topics::kPassages, "query id", PassagesEvent::kType, !kPerGeneration, !kCompacted, !kDurable,
+     kPartitioned, minutes{10}},
+    {topics::kAnswers, "query id", AnswerEvent::kType, !kPerGeneration, !kCompacted, !kDurable,
+     kPartitioned, days{1}},
+    {topics::kTranscripts, "query id", Transcript::kType, !kPerGeneration, !kCompacted, kDurable,
+     kPartitioned, days{30}},
+    {topics::kCancellations, "query id", Cancellation::kType, !kPerGeneration, !kCompacted,
+     !kDurable, kPartitioned, minutes{10}},
+    {topics::kDeadLetters, "topic:partition:offset of the source record", DeadLetter::kType,
+     !kPerGeneration, !kCompacted, kDurable, !kPartitioned, days{30}},
+}};
+
+std::string with_generation(std::string_view name, int generation) {
+  return std::string{name} + ".g" + std::to_string(generation);
+}
+
+}  // namespace
+
+std::span<const TopicRow> topic_table() { return kTopics; }
+
+std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation) {
+  std::vector<TopicSpec> specs;
+  for (const TopicRow& row : kTopics) {
+    TopicSpec& spec = specs.emplace_back();
+    spec.name = row.per_generation ? with_generation(row.name, generation) : std::string{row.name};
+    spec.partitions = row.partitioned ? partitions : 1;
+    spec.compacted = row.compacted;
+    if (!row.compacted) spec.retention = row.retention;
+    spec.durable = row.durable;
+  }
+  return specs;
+}
+
+namespace topics {
+std::string chunks(int generation) { return with_generation("chunks", generation); }
+std::string embeddings(int generation) { return with_generation("embeddings", generation); }
+std::string searches(int generation) { return with_generation("searches", generation); }
+}  // namespace topics
+
+}  // namespace millrace

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/log/log.h"
+
+namespace millrace {
+
+// One row per topic: see DESIGN in .github/ARCHITECTURE.md, "Topics". Rows in topics.cc.
+struct TopicRow {
+  std::string_view name;  // without generation
+  std::string_view key;   // what the key is, for people
+  std::string_view event;  // schemas/EVENT.schema.json
+  bool per_generation;     // the topic's name is NAME.gN
+  bool compacted;
+  bool durable;
+  bool partitioned;  // false: one partition, read whole by everyone
+  std::chrono::minutes retention;  // not compacted: how long records are kept at least
+};
+std::span<const TopicRow> topic_table();
+
+// What the log is asked to create: every topic of the table, generation topics for `generation`.
+std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation);
+
+namespace topics {
+inline constexpr std::string_view kCollections = "collections";
+inline constexpr std::string_view kDocuments = "documents";
+inline constexpr std::string_view kTexts = "texts";
+inline constexpr std::string_view kDocumentEvents = "document-events";
+inline constexpr std::string_view kQueries = "queries";
+inline constexpr std::string_view kPassages = "passages";
+inline constexpr std::string_view kAnswers = "answers";
+inline constexpr std::string_view kTranscripts = "transcripts";
+inline constexpr std::string_view kCancellations = "cancellations";
+inline constexpr std::string_view kDeadLetters = "dead-letters";
+std::string chunks(int generation);      // chunks.gN
+std::string embeddings(int generation);  // embeddings.gN
+std::string searches(int generation);    // searches.gN
+}  // namespace topics
+
+}  // namespace millrace
