@@ -1,0 +1,65 @@
+#include "workers/runtime/outbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/trace.h"
+#include "schemas/dead_letter.h"
+
+namespace millrace {
+namespace {
+
+void stamp(Record& output, const std::string& source, const std::string& traceparent) {
+  output.set_header(headers::kSource, source);
+  output.set_header(headers::kTraceparent, traceparent);
+}
+
+std::string trace_of(const Record& source) {
+  return child_of(source.header(headers::kTraceparent)).traceparent();
+}
+
+}  // namespace
+
+Outbox::Outbox(std::string_view stage, std::span<const std::string> declared)
+    : stage_{stage}, declared_{declared} {}
+
+Status Outbox::append(const Record& source, const std::string& traceparent, Outputs outputs) {
+  const std::string position = format_position(source.position());
+  for (Record& output : outputs) {
+    if (std::ranges::find(declared_, output.topic) == declared_.end()) {
+      return fatal("stage " + std::string{stage_} + " wrote to topic \"" + output.topic +
+                   "\", which it does not declare");
+    }
+    stamp(output, position, traceparent);
+    records_.push_back(std::move(output));
+  }
+  return {};
+}
+
+Status Outbox::add(const Record& source, Outputs outputs) {
+  ++sources_;
+  if (outputs.empty()) return {};
+  return append(source, trace_of(source), std::move(outputs));
+}
+
+Status Outbox::add_dead_letter(const Record& source, const Error& error, int attempts,
+                               Clock::Wall now, Outputs given_up) {
+  ++sources_;
+  ++dead_letters_;
+  const std::string traceparent = trace_of(source);
+  DeadLetter letter;
+  letter.source = source.position();
+  letter.source_key = source.key;
+  letter.source_headers = source.headers;
+  letter.stage = stage_;
+  letter.error = error;
+  letter.attempts = attempts;
+  letter.at = now;
+  letter.value = source.value;
+  Record record = to_record(letter);
+  stamp(record, format_position(letter.source), traceparent);
+  records_.push_back(std::move(record));
+  return append(source, traceparent, std::move(given_up));
+}
+
+}  // namespace millrace

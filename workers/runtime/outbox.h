@@ -1,0 +1,43 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log/record.h"
+#include "workers/runtime/stage.h"
+
+namespace millrace {
+
+// What one commit will append: outputs in the order of their source records, each stamped with a
+// child of its source's trace and with the source's position. Refuses topics that the stage's row
+// does not declare.
+class Outbox {
+ public:
+  // `declared` and the strings must outlive it.
+  Outbox(std::string_view stage, std::span<const std::string> declared);
+
+  // The outputs of one record that was processed. `fatal` on an undeclared topic: a bug.
+  Status add(const Record& source, Outputs outputs);
+  // The dead letter of one that was given up, and what the stage sends then.
+  Status add_dead_letter(const Record& source, const Error& error, int attempts, Clock::Wall now,
+                         Outputs given_up);
+
+  const std::vector<Record>& records() const { return records_; }
+  std::size_t sources() const { return sources_; }
+  std::size_t dead_letters() const { return dead_letters_; }
+
+ private:
+  Status append(const Record& source, const std::string& traceparent, Outputs outputs);
+
+  std::string_view stage_;
+  std::span<const std::string> declared_;
+  std::vector<Record> records_;
+  std::size_t sources_ = 0;
+  std::size_t dead_letters_ = 0;
+};
+
+}  // namespace millrace
