@@ -1,0 +1,21 @@
+#pragma once
+
+#include "common/error.h"
+
+namespace millrace {
+
+// Takes from this process, for good, what a parser has no use for: new processes and programs,
+// sockets, signals to others, writing to files, and (where the kernel has Landlock) reading files
+// other than the character maps of the PDF reader. The error says what the kernel refused.
+Status confine_process();
+
+// False under AddressSanitizer and ThreadSanitizer: their shadow memory takes terabytes of address
+// space, and their reports go to standard error.
+inline constexpr bool kMemoryCanBeLimited =
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    false;
+#else
+    true;
+#endif
+
+}  // namespace millrace
