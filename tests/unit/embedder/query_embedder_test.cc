@@ -1,0 +1,72 @@
+#include "workers/embedder/query_embedder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "schemas/answer.h"
+#include "schemas/query.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_embedding_model.h"
+
+namespace millrace {
+namespace {
+
+using testing::ElementsAre;
+
+Query query_of(std::string question) {
+  Query query;
+  query.query_id = query_id_for("01ARZ3NDEKTSV4RRFFQ69G5FAV", 7);
+  query.collection = "default";
+  query.question = std::move(question);
+  return query;
+}
+
+class QueryEmbedderTest : public testing::Test {
+ protected:
+  FakeEmbeddingModel model_{8};
+  FakeClock clock_;
+  QueryEmbedder embedder_{model_, 3, 1, clock_};
+};
+
+TEST_F(QueryEmbedderTest, embeds_waiting_questions_together_and_asks_every_partition) {
+  const std::vector<Record> batch{to_record(query_of("first")), to_record(query_of("second"))};
+  const auto results = embedder_.process(batch);
+  ASSERT_EQ(model_.calls().size(), 1U);
+  EXPECT_EQ(model_.calls()[0].lane, EmbeddingModel::Lane::query);
+  EXPECT_THAT(model_.calls()[0].texts, ElementsAre("first", "second"));
+  ASSERT_TRUE(results[1]);
+  ASSERT_EQ(results[1]->size(), 3U);
+  for (std::int32_t partition = 0; partition < 3; ++partition) {
+    const Record& record = (*results[1])[static_cast<std::size_t>(partition)];
+    EXPECT_EQ(record.partition, partition);
+    const Result<SearchRequest> request = search_request_from(record);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->query.question, "second");
+    EXPECT_EQ(request->partitions, 3);
+    EXPECT_EQ(request->vector, model_.vector_of("second"));
+  }
+}
+
+TEST_F(QueryEmbedderTest, keeps_rows_apart_when_a_record_cannot_be_read) {
+  Record broken = to_record(query_of("broken"));
+  broken.value = "{";
+  const std::vector<Record> batch{broken, to_record(query_of("good"))};
+  const auto results = embedder_.process(batch);
+  ASSERT_FALSE(results[0]);
+  EXPECT_EQ(results[0].error().kind, Error::Kind::rejected);
+  ASSERT_TRUE(results[1]);
+  EXPECT_EQ(search_request_from(results[1]->front())->vector, model_.vector_of("good"));
+}
+
+TEST_F(QueryEmbedderTest, tells_the_asker_when_a_question_is_given_up) {
+  const Outputs told = embedder_.given_up(to_record(query_of("why")), retryable("no luck"));
+  ASSERT_EQ(told.size(), 1U);
+  const Result<AnswerEvent> event = answer_event_from(told.front());
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->type, AnswerEvent::Type::failed);
+  EXPECT_TRUE(event->last);
+  EXPECT_EQ(event->reason, "embedding_failed");
+}
+
+}  // namespace
+}  // namespace millrace

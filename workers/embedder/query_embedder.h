@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include "common/clock.h"
+#include "workers/model/embedding_model.h"
+#include "workers/runtime/stage.h"
+
+namespace millrace {
+
+// `queries` to `searches.gN`, one record per index partition. All questions that wait are embedded
+// in one call, in a lane that bulk batches cannot hold up. One runner's thread; model and clock
+// outlive it.
+class QueryEmbedder : public Stage {
+ public:
+  QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, int generation, const Clock& clock);
+
+  std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
+  // A `failed` answer, so that nobody waits in vain.
+  Outputs given_up(const Record& record, const Error& error) override;
+
+ private:
+  EmbeddingModel& model_;
+  const std::int32_t partitions_;
+  const int generation_;
+  const Clock& clock_;
+};
+
+}  // namespace millrace
