@@ -1,0 +1,118 @@
+#include "workers/indexer/indexer.h"
+
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/logging.h"
+#include "schemas/chunk.h"
+#include "schemas/document.h"
+#include "schemas/topics.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::string_view kStage = "indexer";
+
+bool holds_back(const Error& error) { return error.kind != Error::Kind::rejected; }
+
+DocumentProgress progress_of(const ChunkEvent& event, const Clock& clock) {
+  DocumentProgress progress;
+  progress.document = event.document;
+  progress.removal = event.removed;
+  progress.state =
+      event.removed ? DocumentProgress::State::deleted : DocumentProgress::State::indexed;
+  progress.at = clock.wall_now();
+  progress.pages = event.pages;
+  progress.chunks = event.chunks_total;
+  return progress;
+}
+
+Record tombstone_for(const Record& source, std::string key) {
+  Record record;
+  record.topic = source.topic;
+  record.partition = source.partition;
+  record.key = std::move(key);
+  record.tombstone = true;
+  return record;
+}
+
+}  // namespace
+
+Indexer::Indexer(IndexSet& indexes, const Clock& clock) : indexes_{indexes}, clock_{clock} {}
+
+std::vector<Result<Outputs>> Indexer::process(std::span<const Record> batch) {
+  std::vector<Result<Outputs>> results;
+  results.reserve(batch.size());
+  std::map<std::int32_t, Error> stopped;  // partitions
+  for (const Record& record : batch) {
+    if (const auto error = stopped.find(record.partition); error != stopped.end()) {
+      results.emplace_back(error->second);
+      continue;
+    }
+    results.push_back(apply(record));
+    const Result<Outputs>& result = results.back();
+    if (!result && holds_back(result.error())) stopped.emplace(record.partition, result.error());
+  }
+  return results;
+}
+
+Result<Outputs> Indexer::apply(const Record& record) {
+  if (record.tombstone) return Outputs{};  // one of our own
+  PartitionIndex* index = indexes_.find(record.partition);
+  if (index == nullptr) {
+    return fatal("there is no index for partition " + std::to_string(record.partition) + " of " +
+                 record.topic + ", only " + std::to_string(indexes_.partitions()));
+  }
+  const Result<EmbeddingEvent> event = embedding_event_from(record);
+  if (!event) return event.error();
+  Result<IndexChange> change = index->apply(*event);
+  if (!change) return with_context("index a document", change.error());
+  Outputs outputs;
+  if (change->kind == IndexChange::Kind::swapped || change->kind == IndexChange::Kind::removed) {
+    outputs.push_back(to_record(progress_of(event->chunk_batch, clock_)));
+  }
+  for (std::string& key : change->superseded_keys) {
+    outputs.push_back(tombstone_for(record, std::move(key)));
+  }
+  return outputs;
+}
+
+Outputs Indexer::given_up(const Record& record, const Error& error) {
+  Outputs outputs;
+  if (record.tombstone) return outputs;
+  const Result<EmbeddingEvent> event = embedding_event_from(record);
+  if (!event) return outputs;  // nobody can say whose it was: the dead letter has it
+  DocumentProgress progress = progress_of(event->chunk_batch, clock_);
+  progress.state = DocumentProgress::State::failed;
+  progress.error = error.message;
+  progress.error_stage = kStage;
+  outputs.push_back(to_record(progress));
+  return outputs;
+}
+
+Status Indexer::checkpoint(const Offsets& consumed) {
+  const std::string topic = topics::embeddings(indexes_.generation());
+  for (const auto& [source, offset] : consumed) {
+    PartitionIndex* index = indexes_.find(source.partition);
+    if (source.topic != topic || index == nullptr) continue;
+    if (Status status = index->checkpoint(offset); !status) return status;
+    if (Status status = index->snapshot(); !status) {
+      // It only shortens the next start, and is tried again at the next checkpoint.
+      log_event(LogLevel::warning, "index_snapshot_failed",
+                {{"partition", source.partition}, {"error", status.error().message}});
+    }
+  }
+  return {};
+}
+
+Offsets Indexer::restored() const {
+  const std::string topic = topics::embeddings(indexes_.generation());
+  Offsets offsets;
+  for (std::int32_t partition = 0; partition < indexes_.partitions(); ++partition) {
+    offsets[{topic, partition}] = indexes_.find(partition)->restored().value_or(0);
+  }
+  return offsets;
+}
+
+}  // namespace millrace
