@@ -1,0 +1,415 @@
+#include "workers/answerer/answer_pool.h"
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "common/logging.h"
+#include "schemas/dead_letter.h"
+#include "workers/answerer/earlier_attempts.h"
+#include "workers/answerer/event_outbox.h"
+
+namespace millrace {
+namespace {
+
+namespace asio = boost::asio;
+
+// Closing a model's call takes a moment, an inference under way tens of milliseconds.
+constexpr std::chrono::milliseconds kCloseWait{5'000};
+
+// One answer. Of the pool's thread, once start() has posted it there.
+struct Job {
+  Job(asio::io_context& io, GatheredQuery query) : gathered{std::move(query)}, timeout{io} {}
+
+  GatheredQuery gathered;
+  std::shared_ptr<EventOutbox> outbox;
+  std::optional<AnswerFailure> failure;  // to be said once look_back() knows the attempt
+  bool looking_back = false;
+  bool waiting = false;  // for a free model call
+  bool model_running = false;
+  bool first_delta_seen = false;
+  bool closed = false;  // its last event is in the outbox, or it was left to another run
+  asio::steady_timer timeout;
+  asio::cancellation_signal cancel;
+};
+using JobPtr = std::shared_ptr<Job>;
+
+}  // namespace
+
+struct AnswerPool::Impl {
+  Impl(Log& log_, LanguageModel& model_, const Clock& clock_, const AnswerProbe& probe_,
+       AnswerPoolOptions options_, FinishedHandler on_finished_);
+
+  // Any thread.
+  JobPtr admit(GatheredQuery gathered, bool failing);
+  bool start(GatheredQuery gathered, std::optional<AnswerFailure> failure);
+  bool write(GatheredQuery gathered, std::vector<Record> records);
+  void stop(std::chrono::milliseconds grace);
+
+  // Of the pool's thread; greet() also of start() before the job is posted there.
+  void greet(Job& job);
+  void look_back(const JobPtr& job);
+  void go_on(const JobPtr& job, const Result<EarlierAttempts>& earlier);
+  void run(const JobPtr& job);
+  void call_model(const JobPtr& job);
+  bool delta(Job& job, std::string_view text);
+  void model_returned(const JobPtr& job, Result<AnswerDraft> draft);
+  void next_waiting();
+  void complete(Job& job, AnswerDraft draft);
+  void fail(Job& job, const AnswerFailure& failure);
+  void close(Job& job);
+  void finish(Job& job);
+  void abandon_all();
+  double age(const Job& job) const {
+    return seconds_since(job.gathered.query.asked_at, clock.wall_now());
+  }
+
+  const AnswerPoolOptions options;
+  Log& log;
+  LanguageModel& model;
+  const Clock& clock;
+  const AnswerProbe& probe;
+  const FinishedHandler on_finished;
+  std::unique_ptr<LogWriter> writer;
+
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
+  asio::thread_pool blocking{1};  // reads of the log
+  const std::shared_ptr<OutboxHome> home = std::make_shared<OutboxHome>();
+
+  mutable std::mutex mutex;  // of the next five
+  std::condition_variable changed;
+  std::unordered_map<std::string, JobPtr> jobs;
+  std::size_t running = 0;  // model calls
+  std::string broken;       // why the log cannot be written
+  bool abandoned = false;
+
+  std::deque<JobPtr> waiting;
+  std::jthread thread;  // last: everything it uses is there before it
+};
+
+AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
+                       const AnswerProbe& probe_, AnswerPoolOptions options_,
+                       FinishedHandler on_finished_)
+    : options{options_},
+      log{log_},
+      model{model_},
+      clock{clock_},
+      probe{probe_},
+      on_finished{std::move(on_finished_)},
+      writer{log_.open_writer()} {
+  home->io = &io;
+  home->writer = writer.get();
+  home->clock = &clock;
+  home->write_timeout = options.write_timeout;
+  home->on_refused = [this](const Error& error) {
+    const std::lock_guard lock{mutex};
+    broken = "the log has refused the events of answers for " +
+             std::to_string(options.write_timeout.count()) + " ms: " + error.message;
+  };
+  thread = std::jthread{[this] { io.run(); }};
+}
+
+// Null: too many. Saying that there are too many needs room too.
+JobPtr AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) {
+  const std::size_t limit = (options.in_flight_max + options.waiting_max) * (failing ? 2U : 1U);
+  const auto job = std::make_shared<Job>(io, std::move(gathered));
+  const GatheredQuery& query = job->gathered;
+  const std::lock_guard lock{mutex};
+  if (jobs.size() >= limit || !jobs.emplace(query.query.query_id, job).second) return nullptr;
+  probe.in_flight(static_cast<double>(jobs.size()));
+  job->outbox = std::make_shared<EventOutbox>(
+      home, query.query.query_id, query.traceparent,
+      query.positions.empty() ? std::string{} : format_position(query.positions.back()),
+      [this, id = std::weak_ptr{job}] {
+        if (const JobPtr closed = id.lock()) finish(*closed);
+      });
+  return job;
+}
+
+bool AnswerPool::Impl::start(GatheredQuery gathered, std::optional<AnswerFailure> failure) {
+  const bool maybe_seen = gathered.maybe_seen;
+  const JobPtr job = admit(std::move(gathered), failure.has_value());
+  if (job == nullptr) return false;
+  if (maybe_seen) {
+    job->failure = std::move(failure);
+    job->looking_back = true;
+    asio::post(io, [this, job] { look_back(job); });
+  } else if (failure) {
+    asio::post(io, [this, job, why = std::move(*failure)] { fail(*job, why); });
+  } else {
+    greet(*job);  // from the caller's thread: no hop before the client's first event
+    asio::post(io, [this, job] { run(job); });
+  }
+  return true;
+}
+
+bool AnswerPool::Impl::write(GatheredQuery gathered, std::vector<Record> records) {
+  const JobPtr job = admit(std::move(gathered), true);
+  if (job == nullptr) return false;
+  for (Record& record : records) job->outbox->add_record(std::move(record));
+  job->closed = true;
+  job->outbox->close();
+  job->outbox->flush();
+  return true;
+}
+
+// `started` and `passages`; before them `reset` where clients may have seen an earlier attempt.
+void AnswerPool::Impl::greet(Job& job) {
+  if (job.outbox->attempt() > 1) job.outbox->add(reset_event());
+  job.outbox->add(AnswerEvent{});
+  job.outbox->add(passages_event(job.gathered));
+  job.outbox->flush();
+}
+
+void AnswerPool::Impl::look_back(const JobPtr& job) {
+  asio::post(blocking, [this, job] {
+    auto earlier = find_earlier_attempts(log, clock, job->gathered.query.query_id);
+    asio::post(io, [this, job, earlier = std::move(earlier)] { go_on(job, earlier); });
+  });
+}
+
+void AnswerPool::Impl::go_on(const JobPtr& job, const Result<EarlierAttempts>& earlier) {
+  job->looking_back = false;
+  if (job->closed) return;
+  if (earlier && earlier->finished) {
+    job->outbox->add_record(transcript_of(job->gathered, earlier->last, clock.wall_now()));
+    close(*job);
+    return;
+  }
+  if (!earlier) {
+    log_event(LogLevel::warning, "earlier_answers_not_read",
+              {{"query_id", job->gathered.query.query_id}, {"error", earlier.error().message}});
+  }
+  // Where that could not be found out: a needless `reset` harms nobody, a missing one would.
+  const bool known = earlier && earlier->whole;
+  const std::int32_t seen = earlier ? earlier->attempts : 0;
+  job->outbox->set_attempt(known ? seen + 1 : std::max(seen + 1, 2));
+  if (job->failure) {
+    if (job->outbox->attempt() > 1) job->outbox->add(reset_event());
+    fail(*job, *job->failure);
+    return;
+  }
+  greet(*job);
+  run(job);
+}
+
+void AnswerPool::Impl::run(const JobPtr& job) {
+  if (job->closed) return;
+  job->timeout.expires_after(options.answer_timeout);
+  job->timeout.async_wait([this, job](const boost::system::error_code& code) {
+    if (code || job->closed) return;
+    fail(*job, {std::string{kTimeout}, "no answer within " +
+                                           std::to_string(options.answer_timeout.count()) +
+                                           " ms; ask again, or raise answer_timeout"});
+  });
+  job->waiting = true;
+  waiting.push_back(job);
+  next_waiting();
+}
+
+void AnswerPool::Impl::next_waiting() {
+  while (!waiting.empty()) {
+    {
+      const std::lock_guard lock{mutex};
+      if (running >= options.in_flight_max) return;
+      ++running;
+    }
+    const JobPtr job = std::move(waiting.front());
+    waiting.pop_front();
+    job->waiting = false;
+    call_model(job);
+  }
+}
+
+void AnswerPool::Impl::call_model(const JobPtr& job) {
+  job->model_running = true;
+  AnswerTask task{job->gathered.query.question, job->gathered.passages};
+  // An exception is a coroutine that was cancelled, or a bug of the model.
+  const auto returned = [this, job](const std::exception_ptr& thrown, Result<AnswerDraft> draft) {
+    model_returned(job, thrown == nullptr ? std::move(draft)
+                                          : Result<AnswerDraft>{fatal("it threw an exception")});
+  };
+  asio::co_spawn(io,
+                 model.answer(std::move(task),
+                              [this, job](std::string_view text) { return delta(*job, text); }),
+                 asio::bind_cancellation_slot(job->cancel.slot(), returned));
+}
+
+bool AnswerPool::Impl::delta(Job& job, std::string_view text) {
+  if (job.closed) return false;
+  if (!job.first_delta_seen) {
+    job.first_delta_seen = true;
+    probe.first_delta(age(job));
+  }
+  job.outbox->add_delta(text);
+  job.outbox->flush();
+  return true;
+}
+
+void AnswerPool::Impl::model_returned(const JobPtr& job, Result<AnswerDraft> draft) {
+  job->model_running = false;
+  {
+    const std::lock_guard lock{mutex};
+    --running;
+    changed.notify_all();
+  }
+  if (!job->closed && draft) {
+    complete(*job, std::move(*draft));
+  } else if (!job->closed) {
+    log_event(LogLevel::warning, "model_failed",
+              {{"query_id", job->gathered.query.query_id},
+               {"kind", to_string(draft.error().kind)},
+               {"error", draft.error().message}});
+    fail(*job, failure_of(draft.error(), model.name()));
+  }
+  next_waiting();
+}
+
+void AnswerPool::Impl::complete(Job& job, AnswerDraft draft) {
+  AnswerEvent event;
+  event.type = AnswerEvent::Type::completed;
+  event.last = true;
+  event.answer = answer_from(std::move(draft));
+  event.answer.partial = job.gathered.partial;
+  event.answer.took_ms = static_cast<std::int64_t>(age(job) * 1e3);
+  probe.answer_completed(event.answer);
+  probe.query_finished(Query::Kind::answer,
+                       event.answer.refused ? Outcome::refused : Outcome::completed, age(job));
+  Record transcript = transcript_of(job.gathered, event, clock.wall_now());
+  job.outbox->add(std::move(event));
+  job.outbox->add_record(std::move(transcript));
+  close(job);
+}
+
+// Where it is not known yet which attempt this is, go_on() comes back to it.
+void AnswerPool::Impl::fail(Job& job, const AnswerFailure& failure) {
+  if (job.closed) return;
+  if (job.looking_back) {
+    if (!job.failure) job.failure = failure;
+    return;
+  }
+  job.outbox->add(failed_event(failure));
+  if (job.gathered.query.kind == Query::Kind::answer) {
+    job.outbox->add_record(to_record(failed_transcript(job.gathered, failure, clock.wall_now())));
+  }
+  probe.query_finished(job.gathered.query.kind, outcome_of(failure), age(job));
+  close(job);
+}
+
+// Its last records are in the outbox: nothing of the model is wanted any more.
+void AnswerPool::Impl::close(Job& job) {
+  job.closed = true;
+  job.timeout.cancel();
+  if (job.model_running) job.cancel.emit(asio::cancellation_type::terminal);
+  if (job.waiting) {
+    std::erase_if(waiting, [&](const JobPtr& other) { return other.get() == &job; });
+    job.waiting = false;
+  }
+  job.outbox->close();
+  job.outbox->flush();
+}
+
+void AnswerPool::Impl::finish(Job& job) {
+  on_finished(job.gathered);  // before it leaves `jobs`: it is always known as one or the other
+  const std::lock_guard lock{mutex};
+  jobs.erase(job.gathered.query.query_id);
+  probe.in_flight(static_cast<double>(jobs.size()));
+  changed.notify_all();
+}
+
+// Another run will answer them: nothing more is written, nothing is finished.
+void AnswerPool::Impl::abandon_all() {
+  std::vector<JobPtr> rest;
+  {
+    const std::lock_guard lock{mutex};
+    for (const auto& [id, job] : jobs) rest.push_back(job);
+    abandoned = true;
+    changed.notify_all();
+  }
+  for (const JobPtr& job : rest) {
+    job->outbox->abandon();
+    close(*job);
+  }
+  work.reset();
+  if (!rest.empty()) {
+    log_event(LogLevel::info, "answers_left_to_another_run", {{"answers", rest.size()}});
+  }
+}
+
+void AnswerPool::Impl::stop(std::chrono::milliseconds grace) {
+  if (!thread.joinable()) return;
+  {
+    std::unique_lock lock{mutex};
+    changed.wait_for(lock, grace, [this] { return jobs.empty(); });
+  }
+  asio::post(io, [this] { abandon_all(); });
+  {
+    std::unique_lock lock{mutex};
+    changed.wait_for(lock, kCloseWait, [this] { return abandoned && running == 0; });
+  }
+  {
+    const std::lock_guard lock{home->mutex};
+    home->io = nullptr;
+  }
+  blocking.join();
+  io.stop();
+  thread.join();
+}
+
+AnswerPool::AnswerPool(Log& log, LanguageModel& model, const Clock& clock,
+                       const AnswerProbe& probe, AnswerPoolOptions options,
+                       FinishedHandler on_finished)
+    : impl_{std::make_unique<Impl>(log, model, clock, probe, options, std::move(on_finished))} {}
+
+AnswerPool::~AnswerPool() { impl_->stop(std::chrono::milliseconds{0}); }
+
+bool AnswerPool::start(GatheredQuery gathered, std::optional<AnswerFailure> failure) {
+  return impl_->start(std::move(gathered), std::move(failure));
+}
+
+bool AnswerPool::write(GatheredQuery gathered, std::vector<Record> records) {
+  return impl_->write(std::move(gathered), std::move(records));
+}
+
+void AnswerPool::cancel(const std::string& query_id) {
+  JobPtr job;
+  {
+    const std::lock_guard lock{impl_->mutex};
+    const auto found = impl_->jobs.find(query_id);
+    if (found == impl_->jobs.end()) return;
+    job = found->second;
+  }
+  asio::post(impl_->io, [pool = impl_.get(), job] {
+    pool->fail(*job, {std::string{kCancelled}, "the question was cancelled"});
+  });
+}
+
+bool AnswerPool::contains(const std::string& query_id) const {
+  const std::lock_guard lock{impl_->mutex};
+  return impl_->jobs.contains(query_id);
+}
+
+Status AnswerPool::health() const {
+  const std::lock_guard lock{impl_->mutex};
+  if (!impl_->broken.empty()) return fatal(impl_->broken);
+  return {};
+}
+
+void AnswerPool::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
+
+boost::asio::any_io_executor AnswerPool::executor() { return impl_->io.get_executor(); }
+
+}  // namespace millrace
