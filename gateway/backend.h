@@ -1,0 +1,45 @@
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <optional>
+
+#include "common/clock.h"
+#include "common/log/log.h"
+#include "common/log/table.h"
+#include "gateway/answer_hub.h"
+#include "gateway/appender.h"
+#include "gateway/gateway.h"
+#include "gateway/http_types.h"
+#include "gateway/progress_hub.h"
+#include "gateway/recent_writes.h"
+#include "schemas/collection.h"
+
+namespace millrace {
+
+// What the services are made of. Everything outlives them.
+struct Backend {
+  const GatewayOptions& options;
+  Log& log;
+  const Clock& clock;
+  Appender& appender;
+  boost::asio::thread_pool& pool;  // for what blocks: scans, reads of the log, parsing of large bodies
+  Table& documents;
+  Table& collections;
+  Table& transcripts;
+  Table& texts;
+  AnswerHub& answers;
+  ProgressHub& progress;
+  RecentWrites<std::optional<Collection>>& recent_collections;  // empty value: deleted
+};
+
+// True once `table` has applied everything before `target`; false when `wait` is over.
+net::awaitable<bool> applied(Table& table, Offsets target, std::chrono::milliseconds wait);
+
+// The collection's settings, those just written included. `default` is always there.
+std::optional<Collection> find_collection(const Backend& backend, const std::string& name);
+
+// The stream's last event where it ends for the server's reasons: the client may come back.
+StreamEvent closed_event(const std::string& reason);
+
+}  // namespace millrace

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "common/json.h"
+#include "gateway/services.h"
+
+namespace millrace {
+
+// A document's status as clients see it: in answers and on progress streams.
+void write_json(json::Writer& out, const DocumentStatus& status);
+std::string to_json(const DocumentStatus& status);
+std::string status_url(std::string_view collection, std::string_view document_id);
+std::string percent_encode_segment(std::string_view text);
+
+// Nothing more will happen to this revision.
+bool is_final(DocumentProgress::State state);
+
+}  // namespace millrace

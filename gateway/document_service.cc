@@ -1,0 +1,224 @@
+#include "gateway/document_service.h"
+
+#include "common/log/log.h"
+#include "gateway/document_json.h"
+#include "gateway/document_records.h"
+#include "gateway/mailbox.h"
+#include "gateway/stored_event.h"
+#include "schemas/topics.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kInlineBytesMax = 256U << 10U;  // more is hashed on the pool
+constexpr std::size_t kScanPage = 500;
+constexpr std::size_t kScanRowsMax = 50'000;  // per list request: then the client asks on
+constexpr std::chrono::milliseconds kOwnWriteWait{200};
+constexpr std::chrono::milliseconds kClearWait{30'000};
+
+Problem unknown_document(const std::string& collection, const std::string& document_id) {
+  return not_found("there is no document \"" + document_id + "\" in collection \"" + collection +
+                   "\"");
+}
+
+std::size_t content_bytes(const std::vector<NewDocument>& documents) {
+  std::size_t bytes = 0;
+  for (const NewDocument& document : documents) bytes += document.content.size();
+  return bytes;
+}
+
+// Blocks: one page of the collection, as `principal` may see it.
+DocumentPage scan_page(const Table& table, const std::string& collection,
+                       const ListDocuments& wanted, const Principal& principal) {
+  DocumentPage page;
+  const std::string prefix = document_key(collection, "");
+  std::string after = wanted.after.empty() ? prefix : document_key(collection, wanted.after);
+  for (std::size_t seen = 0; seen < kScanRowsMax;) {
+    const auto rows = table.scan(prefix, after, kScanPage);
+    if (rows.empty()) return page;
+    seen += rows.size();
+    for (const Table::Row& row : rows) {
+      after = row.key;
+      const auto head = stored_document_head(row.value);
+      if (!head) continue;
+      const bool deleted = head->state == DocumentProgress::State::deleted;
+      if (wanted.state ? head->state != *wanted.state : deleted) continue;
+      auto document = document_from_row(row.key, row.value);
+      if (!document || !principal.may_read(document->progress.document.allow)) continue;
+      if (page.documents.size() == static_cast<std::size_t>(wanted.limit)) {
+        page.next = page.documents.back().progress.document.document_id;
+        return page;
+      }
+      page.documents.push_back(std::move(*document));
+    }
+  }
+  page.next = after.substr(prefix.size());
+  return page;
+}
+
+// Blocks: the next documents of the collection that are not deleted or about to be.
+std::vector<DocumentRef> scan_live(const Table& table, const std::string& collection,
+                                   std::string& after) {
+  const std::string prefix = document_key(collection, "");
+  if (after.empty()) after = prefix;
+  std::vector<DocumentRef> live;
+  while (live.empty()) {
+    const auto rows = table.scan(prefix, after, kScanPage);
+    if (rows.empty()) break;
+    after = rows.back().key;
+    for (const Table::Row& row : rows) {
+      const auto document = document_from_row(row.key, row.value);
+      if (!document || document->progress.removal) continue;
+      live.push_back(document->progress.document);
+    }
+  }
+  return live;
+}
+
+}  // namespace
+
+std::optional<DocumentStatus> LogDocumentService::find(const std::string& collection,
+                                                       const std::string& document_id) {
+  const std::string key = document_key(collection, document_id);
+  const auto row = backend_.documents.get(key);
+  std::optional<StreamPosition> position;
+  if (row) {
+    if (const auto head = stored_document_head(*row)) position = head->position;
+  }
+  if (auto recent = recent_.newer_than(key, position)) {
+    return DocumentStatus{std::move(recent->value), recent->position.text()};
+  }
+  if (!row) return std::nullopt;
+  return document_from_row(key, *row);
+}
+
+net::awaitable<Status> LogDocumentService::store(std::vector<Record> records,
+                                                 std::vector<DocumentProgress> progress) {
+  auto positions = co_await backend_.appender.append(std::move(records));
+  if (!positions) co_return Status{positions.error()};
+  std::size_t next = 0;
+  for (const Position& position : *positions) {
+    if (position.source.topic != topics::kDocumentEvents || next == progress.size()) continue;
+    const std::string key = document_key(progress[next].document);
+    recent_.remember(key, std::move(progress[next]),
+                     {position.source.partition, position.offset});
+    ++next;
+    const std::lock_guard lock{mutex_};
+    Offset& end = written_[position.source];
+    end = std::max(end, position.offset + 1);
+  }
+  co_return Status{};
+}
+
+net::awaitable<void> LogDocumentService::read_own_writes() {
+  Offsets target;
+  {
+    const std::lock_guard lock{mutex_};
+    target = written_;
+  }
+  // Late is no failure: the list is then as old as the table.
+  if (!target.empty()) co_await applied(backend_.documents, std::move(target), kOwnWriteWait);
+}
+
+net::awaitable<Reply<std::vector<AcceptedDocument>>> LogDocumentService::accept(
+    const Caller& caller, std::string collection, std::vector<NewDocument> documents) {
+  using Accepted = Reply<std::vector<AcceptedDocument>>;
+  const bool large = content_bytes(documents) > kInlineBytesMax;
+  auto work = [&clock = backend_.clock, &collection, &caller,
+               documents = std::move(documents)]() mutable {
+    return accept_records(clock, collection, caller.traceparent, std::move(documents));
+  };
+  Reply<DocumentRecords> built = Problem{};
+  if (large) {
+    built = co_await run_blocking(backend_.pool, std::move(work));
+  } else {
+    built = work();
+  }
+  if (!built) co_return Accepted{built.error()};
+  const bool fresh = !find_collection(backend_, collection);
+  Collection settings;
+  if (fresh) {
+    settings.name = collection;
+    settings.generation = backend_.options.generation;
+    settings.created_at = backend_.clock.wall_now();
+    built->records.insert(built->records.begin(), to_record(settings));
+  }
+  const Status stored =
+      co_await store(std::move(built->records), std::move(built->progress));
+  if (!stored) co_return Accepted{problem_from(stored.error())};
+  co_return Accepted{std::move(built->accepted)};
+}
+
+net::awaitable<Reply<DocumentStatus>> LogDocumentService::status(const Caller& caller,
+                                                                 std::string collection,
+                                                                 std::string document_id) {
+  auto found = find(collection, document_id);
+  if (!found || !caller.principal.may_read(found->progress.document.allow)) {
+    co_return Reply<DocumentStatus>{unknown_document(collection, document_id)};
+  }
+  co_return Reply<DocumentStatus>{std::move(*found)};
+}
+
+net::awaitable<Reply<DocumentPage>> LogDocumentService::list(const Caller& caller,
+                                                             std::string collection,
+                                                             ListDocuments wanted) {
+  if (!find_collection(backend_, collection)) {
+    co_return Reply<DocumentPage>{not_found("there is no collection \"" + collection + "\"")};
+  }
+  co_await read_own_writes();
+  auto work = [&table = backend_.documents, &collection, &wanted, &caller] {
+    return scan_page(table, collection, wanted, caller.principal);
+  };
+  auto page = co_await run_blocking(backend_.pool, std::move(work));
+  co_return Reply<DocumentPage>{std::move(page)};
+}
+
+net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller& caller,
+                                                                   std::string collection,
+                                                                   std::string document_id) {
+  const auto found = find(collection, document_id);
+  const bool gone =
+      !found || found->progress.state == DocumentProgress::State::deleted ||
+      !caller.principal.may_read(found->progress.document.allow);
+  if (gone) co_return Reply<AcceptedDocument>{unknown_document(collection, document_id)};
+  const std::vector<DocumentRef> documents{found->progress.document};
+  DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, documents);
+  const Status stored =
+      co_await store(std::move(removal.records), std::move(removal.progress));
+  if (!stored) co_return Reply<AcceptedDocument>{problem_from(stored.error())};
+  co_return Reply<AcceptedDocument>{std::move(removal.accepted.front())};
+}
+
+net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& caller,
+                                                              std::string collection) {
+  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
+    const std::string topic{topics::kDocumentEvents};
+    return end_offsets(log, std::span{&topic, 1});
+  });
+  if (!ends) co_return Reply<std::int64_t>{problem_from(ends.error())};
+  if (!co_await applied(backend_.documents, std::move(*ends), kClearWait)) {
+    co_return Reply<std::int64_t>{
+        busy("the list of documents is still being read from the log; nothing was removed", 5)};
+  }
+  std::int64_t removed = 0;
+  std::string after;
+  for (;;) {
+    auto work = [&table = backend_.documents, &collection, &after] {
+      return scan_live(table, collection, after);
+    };
+    const auto live = co_await run_blocking(backend_.pool, std::move(work));
+    if (live.empty()) break;
+    DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, live);
+    const Status stored =
+        co_await store(std::move(removal.records), std::move(removal.progress));
+    if (!stored) {
+      Problem problem = problem_from(stored.error());
+      problem.detail += " (after " + std::to_string(removed) + " documents; ask again)";
+      co_return Reply<std::int64_t>{std::move(problem)};
+    }
+    removed += static_cast<std::int64_t>(live.size());
+  }
+  co_return Reply<std::int64_t>{removed};
+}
+
+}  // namespace millrace

@@ -1,0 +1,132 @@
+// The progress streams of LogDocumentService.
+#include "gateway/document_json.h"
+#include "gateway/document_service.h"
+
+namespace millrace {
+namespace {
+
+StreamEvent event_of(const DocumentStatus& status) {
+  return {status.position, std::string{to_string(status.progress.state)}, to_json(status)};
+}
+
+// Everything that happens in a collection, as the caller may see it.
+class CollectionEvents final : public EventSource {
+ public:
+  CollectionEvents(ProgressHub& hub, Principal principal, ProgressHub::Subscription subscription,
+                   bool resuming)
+      : hub_{hub},
+        principal_{std::move(principal)},
+        live_{std::move(subscription.live)},
+        missed_{std::move(subscription.missed)},
+        lost_place_{resuming && !subscription.resumed} {}
+  ~CollectionEvents() override { hub_.unsubscribe(live_); }
+
+  net::awaitable<Batch> next(std::chrono::milliseconds wait) override {
+    Batch batch;
+    if (std::exchange(lost_place_, false)) {
+      batch.events.push_back({"", "reset", R"({"reason":"position_not_kept"})"});
+    }
+    add(std::exchange(missed_, {}), batch);
+    if (!batch.events.empty()) co_return batch;
+    ProgressMailbox::Batch live = co_await live_->receive(wait);
+    add(live.items, batch);
+    batch.ended = live.closed;
+    if (live.closed) batch.events.push_back(closed_event(live.reason));
+    co_return batch;
+  }
+  void cancel() override { live_->close("client_gone"); }
+
+ private:
+  void add(const std::vector<PlacedProgressPtr>& placed, Batch& batch) const {
+    for (const PlacedProgressPtr& each : placed) {
+      if (!principal_.may_read(each->progress.document.allow)) continue;
+      batch.events.push_back(event_of({each->progress, each->position.text()}));
+    }
+  }
+
+  ProgressHub& hub_;
+  const Principal principal_;
+  std::shared_ptr<ProgressMailbox> live_;
+  std::vector<PlacedProgressPtr> missed_;
+  bool lost_place_;
+};
+
+// One document: its status as it is, then what changes it, until nothing more will.
+class DocumentEvents final : public EventSource {
+ public:
+  DocumentEvents(ProgressHub& hub, std::shared_ptr<ProgressMailbox> live, DocumentStatus status,
+                 const std::string& last_event_id)
+      : hub_{hub},
+        live_{std::move(live)},
+        status_{std::move(status)},
+        greeted_{status_.position == last_event_id} {}
+  ~DocumentEvents() override { hub_.unsubscribe(live_); }
+
+  net::awaitable<Batch> next(std::chrono::milliseconds wait) override {
+    Batch batch;
+    if (!std::exchange(greeted_, true)) batch.events.push_back(event_of(status_));
+    batch.ended = is_final(status_.progress.state);
+    if (batch.ended || !batch.events.empty()) co_return batch;
+    ProgressMailbox::Batch live = co_await live_->receive(wait);
+    for (const PlacedProgressPtr& each : live.items) {
+      if (batch.ended || !advances(status_.progress, each->progress)) continue;
+      status_ = {each->progress, each->position.text()};
+      batch.events.push_back(event_of(status_));
+      batch.ended = is_final(status_.progress.state);
+    }
+    if (live.closed && !batch.ended) batch.events.push_back(closed_event(live.reason));
+    batch.ended = batch.ended || live.closed;
+    co_return batch;
+  }
+  void cancel() override { live_->close("client_gone"); }
+
+ private:
+  ProgressHub& hub_;
+  std::shared_ptr<ProgressMailbox> live_;
+  DocumentStatus status_;
+  bool greeted_;
+};
+
+using Stream = Reply<std::unique_ptr<EventSource>>;
+
+Problem bad_last_event_id() {
+  return bad_field("Last-Event-ID", "must be the id of an event of this stream: PARTITION:OFFSET");
+}
+
+}  // namespace
+
+net::awaitable<Stream> LogDocumentService::collection_events(const Caller& caller,
+                                                             std::string collection,
+                                                             std::string last_event_id) {
+  const auto executor = co_await net::this_coro::executor;
+  const auto after = parse_stream_position(last_event_id);
+  if (!after && !last_event_id.empty()) co_return Stream{bad_last_event_id()};
+  ProgressHub::Topic topic{collection, {}};
+  auto subscription = backend_.progress.subscribe(std::move(topic), after, executor);
+  std::unique_ptr<EventSource> source = std::make_unique<CollectionEvents>(
+      backend_.progress, caller.principal, std::move(subscription), after.has_value());
+  co_return Stream{std::move(source)};
+}
+
+net::awaitable<Stream> LogDocumentService::document_events(const Caller& caller,
+                                                           std::string collection,
+                                                           std::string document_id,
+                                                           std::string last_event_id) {
+  const auto executor = co_await net::this_coro::executor;
+  if (!last_event_id.empty() && !parse_stream_position(last_event_id)) {
+    co_return Stream{bad_last_event_id()};
+  }
+  // First the subscription, then the status: nothing falls between the two.
+  ProgressHub::Topic topic{collection, document_id};
+  const auto live = backend_.progress.subscribe(std::move(topic), {}, executor).live;
+  auto current = co_await status(caller, collection, document_id);
+  if (!current) {
+    backend_.progress.unsubscribe(live);
+    co_return Stream{current.error()};
+  }
+  std::unique_ptr<EventSource> source = std::make_unique<DocumentEvents>(
+      backend_.progress, live, std::move(*current), last_event_id);
+  co_return Stream{std::move(source)};
+}
+
+}  // namespace millrace

@@ -1,0 +1,81 @@
+#include "gateway/handlers/collections.h"
+
+#include "common/ids.h"
+#include "gateway/handlers/fields.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t kDescriptionBytesMax = 4'096;
+
+void write_collection(json::Writer& out, const Collection& collection,
+                      const CollectionCounts& counts) {
+  out.begin_object()
+      .field("name", collection.name)
+      .field("description", collection.description)
+      .field("generation", static_cast<std::int64_t>(collection.generation));
+  if (collection.created_at != Clock::Wall{}) {
+    out.field("created_at", format_time(collection.created_at));
+  }
+  out.field("documents", counts.documents)
+      .field("chunks", counts.chunks)
+      .field("pending", counts.pending)
+      .field("failed", counts.failed)
+      .end_object();
+}
+
+}  // namespace
+
+net::awaitable<Response> list_collections(const Request& request, Services& services) {
+  const auto collections = co_await services.collections.list(request.caller);
+  json::Writer out;
+  out.begin_object().key("collections").begin_array();
+  for (const Collection& collection : collections) {
+    const CollectionCounts counts = co_await services.documents.counts(collection.name);
+    write_collection(out, collection, counts);
+  }
+  out.end_array().end_object();
+  co_return Response{200, out.take()};
+}
+
+net::awaitable<Response> get_collection(const Request& request, Services& services) {
+  const auto collection = services.collections.get(request.param("c"));
+  if (!collection) co_return Response{collection.error()};
+  const CollectionCounts counts = co_await services.documents.counts(collection->name);
+  json::Writer out;
+  write_collection(out, *collection, counts);
+  co_return Response{200, out.take()};
+}
+
+net::awaitable<Response> put_collection(const Request& request, Services& services) {
+  const auto body = parse_json_body(request);
+  if (!body) co_return Response{body.error()};
+  std::string description;
+  json::ObjectReader in{body->root(), "collection"};
+  const bool given = in.optional("description", description);
+  if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  if (description.size() > kDescriptionBytesMax) {
+    co_return Response{bad_field("description", "is longer than 4096 bytes")};
+  }
+  std::optional<std::string> wanted;
+  if (given) wanted = std::move(description);
+  const auto stored =
+      co_await services.collections.put(request.caller, request.param("c"), std::move(wanted));
+  if (!stored) co_return Response{stored.error()};
+  const CollectionCounts counts =
+      co_await services.documents.counts(stored->collection.name);
+  json::Writer out;
+  write_collection(out, stored->collection, counts);
+  co_return Response{stored->created ? 201U : 200U, out.take()};
+}
+
+net::awaitable<Response> delete_collection(const Request& request, Services& services) {
+  const auto removed =
+      co_await services.collections.remove(request.caller, request.param("c"));
+  if (!removed) co_return Response{removed.error()};
+  json::Writer out;
+  out.begin_object().field("status", "deleted").field("documents", *removed).end_object();
+  co_return Response{202, out.take()};
+}
+
+}  // namespace millrace

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "common/json.h"
+#include "gateway/http_types.h"
+#include "gateway/services.h"
+
+namespace millrace {
+
+// Parts of requests that several handlers read.
+
+// The body as JSON: 415 for another content type, 400 with the position of a mistake.
+Reply<json::Document> parse_json_body(const Request& request);
+
+// The integer of a query parameter, or `fallback` when it is not there.
+Reply<std::int64_t> integer_argument(const Request& request, std::string_view name,
+                                     std::int64_t fallback, std::int64_t min, std::int64_t max);
+// "true" or "false"; absent is false.
+Reply<bool> flag_argument(const Request& request, std::string_view name);
+
+// The Last-Event-ID header, else ?last_event_id= (for clients that cannot set headers).
+std::string last_event_id(const Request& request);
+bool accepts_event_stream(const Request& request);
+
+// A question with its options out of `in`, whose member for the question is `question`. The caller
+// finishes the reader and then calls check_question().
+struct QuestionFields {
+  NewQuery query;
+  std::string mode = "hybrid";
+  bool has_filter = false;
+};
+void read_question_options(json::ObjectReader& in, const Services& services,
+                           QuestionFields& fields);
+// Empty or too long questions, modes and filters that this index does not have yet.
+std::optional<Problem> check_question(const Services& services, std::string_view member,
+                                      QuestionFields& fields);
+
+}  // namespace millrace

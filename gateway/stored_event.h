@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/log/table.h"
+#include "gateway/services.h"
+#include "gateway/stream_position.h"
+
+namespace millrace {
+
+// Rows of the gateway's tables.
+//   documents    key: document key   value: POSITION SP STATE SP CHUNKS LF event-json
+//   collections  key: name           value: POSITION LF event-json
+//   transcripts  key: query id       value: POSITION LF event-json
+//   texts        key: document key   value: POSITION SP REVISION LF
+// The first line is what counting and ordering need without reading the JSON.
+struct StoredHead {
+  StreamPosition position;
+  DocumentProgress::State state = DocumentProgress::State::accepted;  // documents
+  std::int64_t chunks = 0;                                            // documents
+  std::string revision;                                               // texts
+};
+
+std::string stored_document(const DocumentProgress& progress, StreamPosition position);
+std::optional<StoredHead> stored_document_head(std::string_view row);
+std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row);
+std::optional<StoredHead> stored_text_head(std::string_view row);
+std::optional<Collection> collection_from_row(std::string_view key, std::string_view row);
+std::optional<Transcript> transcript_from_row(std::string_view key, std::string_view row);
+
+TableApplier documents_applier();
+TableApplier collections_applier();
+TableApplier transcripts_applier();
+TableApplier texts_applier();
+
+}  // namespace millrace
