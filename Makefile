@@ -13,7 +13,7 @@ help:
 	@echo 'make test    install what is missing, build, run every test'
 	@echo 'make build   build/millrace'
 	@echo 'make bench   measure; writes build/bench.json'
-	@echo 'make lint    formatting, include rules, clang-tidy, links in READMEs'
+	@echo 'make lint    formatting, include rules, links in READMEs'
 	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
 
 setup:
@@ -42,4 +42,4 @@ lint:
 
 bench: build
 	cmake --build build/release --target millrace_bench_tools
-	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --out build/bench.json $(BENCH_FLAGS)
+	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --model build/parts/model --out build/bench.json $(BENCH_FLAGS)

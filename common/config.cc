@@ -126,7 +126,6 @@ class Loader {
     at_most("chunk_overlap_tokens", "chunk_tokens", 1);
     at_most("retry_backoff_ms", "retry_backoff_max_ms", 0);
     at_most("top_k", "top_k_max", 0);
-    at_most("answer_passages", "top_k_max", 0);
     at_most("body_bytes_max", "uploads_in_flight_bytes_max", 0);
     at_most("body_bytes_max", "log_queue_bytes_max", 0);
   }

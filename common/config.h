@@ -43,8 +43,8 @@ struct ApiKeySetting {
 
 // Where values come from, weakest first: default, file, environment, flag.
 struct ConfigSources {
-  std::filesystem::path file;                  // empty: what the setting config_file says
-  std::map<std::string, std::string> flags;    // by setting name
+  std::filesystem::path file;                // empty: what the setting config_file says
+  std::map<std::string, std::string> flags;  // by setting name
   std::map<std::string, std::string> environment;
 };
 std::map<std::string, std::string> process_environment();  // the only getenv of the repository
@@ -56,7 +56,7 @@ class Config {
   static Result<Config> load(const ConfigSources& sources);
 
   // Asserted: the name is in the table and has this type.
-  std::string text(std::string_view name) const;  // text, path and secret
+  std::string text(std::string_view name) const;      // text, path and secret
   std::int64_t integer(std::string_view name) const;  // integer, duration_ms and bytes
   double real(std::string_view name) const;
   bool boolean(std::string_view name) const;

@@ -9,19 +9,17 @@
 namespace millrace {
 
 // Why something failed, as a return value. The kind decides what the runner and the gateway do:
-//   retryable    this record may succeed later: back off, spend one of its attempts, then dead letter; 503
-//   unavailable  a dependency is down: pause and try again, spend no attempt; 503 with Retry-After
-//   rejected     this input never will succeed: dead letter at once; 4xx
-//   fatal        the process cannot go on: stop, exit non-zero; 500
+//   retryable    this record may succeed later: back off, spend one of its attempts, then dead
+//   letter; 503 unavailable  a dependency is down: pause and try again, spend no attempt; 503 with
+//   Retry-After rejected     this input never will succeed: dead letter at once; 4xx fatal the
+//   process cannot go on: stop, exit non-zero; 500
 struct Error {
   enum class Kind { retryable, unavailable, rejected, fatal };
   Kind kind = Kind::fatal;
   std::string message;  // what failed, on what, and what would be right; shown to users
 };
 
-inline Error retryable(std::string message) {
-  return {Error::Kind::retryable, std::move(message)};
-}
+inline Error retryable(std::string message) { return {Error::Kind::retryable, std::move(message)}; }
 inline Error unavailable(std::string message) {
   return {Error::Kind::unavailable, std::move(message)};
 }

@@ -24,7 +24,7 @@ struct HttpRequest {
 struct HttpResponse {
   unsigned status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string body;  // empty where a body handler took it
+  std::string body;                            // empty where a body handler took it
 };
 
 // Gets each piece of the body as it arrives. False closes the connection: that is how a stream is

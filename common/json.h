@@ -38,11 +38,11 @@ class Value {
   double as_double() const;
   std::int64_t as_integer() const;
 
-  std::size_t size() const;                    // of an array or object
-  Value operator[](std::size_t index) const;   // of an array
-  Value member(std::string_view name) const;   // of an object
+  std::size_t size() const;                   // of an array or object
+  Value operator[](std::size_t index) const;  // of an array
+  Value member(std::string_view name) const;  // of an object
   struct Member;
-  Member member_at(std::size_t index) const;   // of an object
+  Member member_at(std::size_t index) const;  // of an object
 
   std::string serialize() const;  // compact JSON
 

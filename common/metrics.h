@@ -55,8 +55,8 @@ class MetricsRegistry {
   Counter counter(std::string_view name, std::string_view help, const MetricLabels& labels = {});
   Gauge gauge(std::string_view name, std::string_view help, const MetricLabels& labels = {});
   // `buckets` are upper bounds; the default suits seconds of a request (1 ms to 60 s).
-  Histogram histogram(std::string_view name, std::string_view help,
-                      const MetricLabels& labels = {}, const std::vector<double>& buckets = {});
+  Histogram histogram(std::string_view name, std::string_view help, const MetricLabels& labels = {},
+                      const std::vector<double>& buckets = {});
 
   // Text exposition format 0.0.4.
   std::string render() const;

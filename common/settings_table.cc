@@ -32,8 +32,6 @@ constexpr Setting kSettings[] = {
     {"gateway_threads", Type::integer, "2", 1, 256, "threads that serve connections", ""},
     {"connections_max", Type::integer, "4096", 1, 1'000'000,
      "open client connections; more are refused", ""},
-    {"requests_in_flight_max", Type::integer, "1024", 1, 1'000'000,
-     "requests worked on at once, streams not counted; more get 503", ""},
     {"uploads_in_flight_bytes_max", Type::bytes, "256MiB", kMiB, 64 * kGiB,
      "bytes of request bodies held in memory at once; more get 503", ""},
     {"header_bytes_max", Type::bytes, "16KiB", kKiB, kMiB, "bytes of a request's header", ""},
@@ -45,15 +43,13 @@ constexpr Setting kSettings[] = {
      "time in which a request's body must arrive", ""},
     {"idle_timeout_ms", Type::duration_ms, "1m", 10, kHour,
      "time after which a connection without a request, or one that takes no bytes, is closed", ""},
-    {"stream_ping_ms", Type::duration_ms, "15s", 10, kHour,
-     "time without an event after which a stream sends a comment to stay open", ""},
     {"stream_backlog_max", Type::integer, "1024", 1, 1'000'000,
      "events a slow client may fall behind before its stream is closed", ""},
     {"documents_per_request_max", Type::integer, "1000", 1, 100'000,
      "documents in one POST, as parts or as JSON", ""},
-    {"metadata_bytes_max", Type::bytes, "16KiB", 0, kMiB, "bytes of one document's metadata", ""},
     {"question_bytes_max", Type::bytes, "8KiB", 16, kMiB, "bytes of a question", ""},
-    {"top_k", Type::integer, "10", 1, 1000, "passages a search gives when it does not say", ""},
+    {"top_k", Type::integer, "6", 1, 1000,
+     "passages of a search or an answer when the request does not say", ""},
     {"top_k_max", Type::integer, "100", 1, 1000, "passages a search may ask for", ""},
 
     // The extractor: limits of the child process that parses one document.
@@ -78,16 +74,10 @@ constexpr Setting kSettings[] = {
      "threads that embed documents; 0: one per core", ""},
     {"embed_batch_tokens", Type::integer, "4096", 128, 1'000'000,
      "tokens embedded in one call of the model; more is faster and takes more memory", ""},
-    {"query_batch_max", Type::integer, "16", 1, 1024, "questions embedded in one call of the model",
-     ""},
 
     // The index.
     {"search_timeout_ms", Type::duration_ms, "2s", 10, 10 * kMinute,
      "time to wait for all index partitions; then the result is partial", ""},
-    {"search_candidates", Type::integer, "100", 1, 10'000,
-     "candidates each partition and each ranking gives to fusion", ""},
-    {"snapshot_interval_ms", Type::duration_ms, "30s", 100, kDay,
-     "time between snapshots of an index; a start replays what came since", ""},
 
     // The answerer.
     {"openai_api_key", Type::secret, "", 0, 0, "key of the OpenAI-compatible chat server",
@@ -101,7 +91,6 @@ constexpr Setting kSettings[] = {
      "language model to ask for; only used with an OpenAI-compatible server", ""},
     {"answer_tokens_max", Type::integer, "1024", 1, 1'000'000, "tokens of an answer at most", ""},
     {"answer_temperature", Type::real, "0.1", 0, 2, "randomness of the language model", ""},
-    {"answer_passages", Type::integer, "6", 1, 100, "passages an answer is made from", ""},
     {"answer_timeout_ms", Type::duration_ms, "2m", 10, kHour, "time for one answer; then it fails",
      ""},
     {"answers_in_flight_max", Type::integer, "256", 1, 100'000,
@@ -110,8 +99,8 @@ constexpr Setting kSettings[] = {
      "time to connect to a model server", ""},
     {"model_idle_timeout_ms", Type::duration_ms, "60s", 10, kHour,
      "time a model server may be silent within an answer", ""},
-    {"refusal_threshold", Type::real, "0.3", 0, 1,
-     "similarity of the best passage below which the quoted-sentences answer refuses", ""},
+    {"refusal_threshold", Type::real, "0.4", 0, 1,
+     "similarity of the best sentence below which the quoted-sentences answer refuses", ""},
 
     // The runner.
     {"attempts_max", Type::integer, "5", 1, 100, "attempts at one record; then it is a dead letter",
@@ -128,16 +117,6 @@ constexpr Setting kSettings[] = {
      "bytes waiting to be written to the log; more are refused for the moment", ""},
     {"log_trim_interval_ms", Type::duration_ms, "1m", 100, kDay,
      "time between two looks for records past their retention", ""},
-    {"chunks_retention_ms", Type::duration_ms, "1d", kMinute, 3650 * kDay,
-     "time that chunks are kept in the log", ""},
-    {"queries_retention_ms", Type::duration_ms, "1d", kMinute, 3650 * kDay,
-     "time that questions and their streams are kept, so how long a stream can be resumed", ""},
-    {"searches_retention_ms", Type::duration_ms, "10m", kMinute, 3650 * kDay,
-     "time that searches, passages and cancellations are kept", ""},
-    {"transcripts_retention_ms", Type::duration_ms, "30d", kMinute, 3650 * kDay,
-     "time that finished answers are kept", ""},
-    {"dead_letters_retention_ms", Type::duration_ms, "30d", kMinute, 3650 * kDay,
-     "time that dead letters are kept", ""},
 
     // The client commands.
     {"server", Type::text, "http://127.0.0.1:8000", 0, 0,

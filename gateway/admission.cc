@@ -59,8 +59,9 @@ std::optional<Problem> check_host(const RequestHead& head, const Authenticator& 
   if (!authenticator.open()) return std::nullopt;
   const std::string_view host = field_of(head, "host");
   if (!host.empty() && !Authenticator::loopback_name(host)) {
-    return with_status(421, "without API keys this server answers to localhost only; the Host was "
-                            "something else");
+    return with_status(421,
+                       "without API keys this server answers to localhost only; the Host was "
+                       "something else");
   }
   if (verb != Verb::get && !Authenticator::same_site(field_of(head, "origin"))) {
     return with_status(403, "a page of another site may not write here");
@@ -72,8 +73,9 @@ std::optional<Problem> check_rights(const Route& route, const Request& request) 
   const auto in_path = request.params.find("c");
   const bool named = in_path != request.params.end();
   if (named && !valid_collection_name(in_path->second)) {
-    return bad_field("collection", "a name is 1 to 64 of a-z, 0-9, \"-\" and \"_\", beginning with "
-                                   "a letter or digit");
+    return bad_field("collection",
+                     "a name is 1 to 64 of a-z, 0-9, \"-\" and \"_\", beginning with "
+                     "a letter or digit");
   }
   if (!route.role) return std::nullopt;
   const Principal& principal = request.caller.principal;
@@ -82,8 +84,8 @@ std::optional<Problem> check_rights(const Route& route, const Request& request) 
   }
   const std::string_view collection = named ? std::string_view{in_path->second} : route.collection;
   if (!collection.empty() && !principal.may_use(collection)) {
-    return with_status(403, "this API key may not use collection \"" + std::string{collection} +
-                                "\"");
+    return with_status(403,
+                       "this API key may not use collection \"" + std::string{collection} + "\"");
   }
   return std::nullopt;
 }
@@ -125,12 +127,11 @@ std::optional<Problem> check_body(const RequestHead& head, Admitted& admitted,
 
 std::string request_id(const RequestHead& head, const Clock& clock) {
   const std::string_view given = field_of(head, "x-request-id");
-  const bool plain =
-      !given.empty() && given.size() <= kRequestIdBytesMax &&
-      std::all_of(given.begin(), given.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.';
-      });
+  const bool plain = !given.empty() && given.size() <= kRequestIdBytesMax &&
+                     std::all_of(given.begin(), given.end(), [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+                     });
   return plain ? std::string{given} : new_ulid(clock);
 }
 

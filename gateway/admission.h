@@ -13,7 +13,7 @@ struct RequestHead {
   std::string method;
   std::string target;
   std::vector<std::pair<std::string, std::string>> fields;  // names in lower case
-  std::size_t hosts = 0;       // Host fields
+  std::size_t hosts = 0;                                    // Host fields
   bool http_1_1 = true;
   bool has_body = false;
   std::optional<std::uint64_t> content_length;

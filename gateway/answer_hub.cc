@@ -16,9 +16,9 @@ Result<std::unique_ptr<AnswerHub>> AnswerHub::start(Log& log, const Clock& clock
   std::unique_ptr<AnswerHub> hub{new AnswerHub{options}};
   for (const auto& [partition, end] : *ends) hub->next_.push_back(end);
   hub->covered_from_ = hub->next_;
-  hub->slow_clients_ = metrics.counter(
-      "stream_slow_clients_total", "Clients cut off because they fell behind their stream.",
-      {{"stream", "answers"}});
+  hub->slow_clients_ = metrics.counter("stream_slow_clients_total",
+                                       "Clients cut off because they fell behind their stream.",
+                                       {{"stream", "answers"}});
   auto tail = LogTail::start(log, clock, *ends,
                              [raw = hub.get()](const Record& record) { raw->take(record); });
   if (!tail) return tail.error();

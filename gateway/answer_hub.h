@@ -32,8 +32,8 @@ struct AnswerHubOptions {
   std::size_t replay_bytes_max = 64U << 20U;
 };
 
-// The process's one reader of `answers`: passes each event to the clients of its query and keeps the
-// newest ones for clients that come later. Thread-safe; nothing in it waits or reads the log.
+// The process's one reader of `answers`: passes each event to the clients of its query and keeps
+// the newest ones for clients that come later. Thread-safe; nothing in it waits or reads the log.
 class AnswerHub {
  public:
   // Reads from the end of the topic as it is now.
@@ -42,9 +42,9 @@ class AnswerHub {
                                                   MetricsRegistry& metrics);
 
   struct Subscription {
-    std::shared_ptr<AnswerMailbox> live;   // every event from now on
-    std::vector<PlacedAnswerPtr> recent;   // what the ring holds of the query, in order
-    bool reaches_back = false;             // the ring holds everything of the query
+    std::shared_ptr<AnswerMailbox> live;  // every event from now on
+    std::vector<PlacedAnswerPtr> recent;  // what the ring holds of the query, in order
+    bool reaches_back = false;            // the ring holds everything of the query
     Offset next = 0;  // the first offset (of the query's partition) that goes to `live`
     std::int32_t partition = 0;
   };
@@ -72,7 +72,7 @@ class AnswerHub {
   std::size_t ring_bytes_ = 0;
   std::unordered_map<std::string, std::deque<PlacedAnswerPtr>> by_query_;
   std::unordered_map<std::string, std::vector<std::weak_ptr<AnswerMailbox>>> clients_;
-  std::string closed_;  // the reason, once close_all() was called
+  std::string closed_;             // the reason, once close_all() was called
   std::unique_ptr<LogTail> tail_;  // last: its thread uses the rest
 };
 

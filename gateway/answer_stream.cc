@@ -43,8 +43,9 @@ boost::asio::awaitable<Status> AnswerStream::open(std::optional<StreamPosition> 
     replay_ = std::move(start.recent);
     co_return Status{};
   }
-  auto work = [&log = log_, id = query_id_, partition = start.partition, from,
-               until = start.next] { return read_answers(log, id, partition, from, until); };
+  auto work = [&log = log_, id = query_id_, partition = start.partition, from, until = start.next] {
+    return read_answers(log, id, partition, from, until);
+  };
   auto past = co_await run_blocking(pool_, std::move(work));
   if (!past) co_return Status{past.error()};
   replay_ = std::move(*past);

@@ -29,8 +29,7 @@ class AnswerFilter {
 // thread. `hub`, `log` and `pool` outlive it.
 class AnswerStream {
  public:
-  AnswerStream(AnswerHub& hub, Log& log, boost::asio::thread_pool& pool,
-               std::string query_id)
+  AnswerStream(AnswerHub& hub, Log& log, boost::asio::thread_pool& pool, std::string query_id)
       : hub_{hub}, log_{log}, pool_{pool}, query_id_{std::move(query_id)} {}
   ~AnswerStream();
   AnswerStream(const AnswerStream&) = delete;

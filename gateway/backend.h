@@ -23,7 +23,8 @@ struct Backend {
   Log& log;
   const Clock& clock;
   Appender& appender;
-  boost::asio::thread_pool& pool;  // for what blocks: scans, reads of the log, parsing of large bodies
+  boost::asio::thread_pool&
+      pool;  // for what blocks: scans, reads of the log, parsing of large bodies
   Table& documents;
   Table& collections;
   Table& transcripts;

@@ -31,9 +31,8 @@ net::awaitable<std::vector<Collection>> LogCollectionService::list(const Caller&
   });
   // Late or unknown is no failure: the list is then as old as the table.
   if (ends) co_await applied(backend_.collections, std::move(*ends), kListWait);
-  auto rows = co_await run_blocking(backend_.pool, [&table = backend_.collections] {
-    return table.scan("", "", kListMax);
-  });
+  auto rows = co_await run_blocking(
+      backend_.pool, [&table = backend_.collections] { return table.scan("", "", kListMax); });
   std::map<std::string, Collection> found;
   if (auto always = find_collection(backend_, std::string{kDefaultCollection})) {
     found.emplace(kDefaultCollection, std::move(*always));
@@ -69,8 +68,7 @@ net::awaitable<Reply<CollectionService::Stored>> LogCollectionService::put(
   const auto positions = co_await backend_.appender.append(std::move(records));
   if (!positions) co_return Reply<Stored>{problem_from(positions.error())};
   const Position& at = positions->front();
-  backend_.recent_collections.remember(name, stored.collection,
-                                       {at.source.partition, at.offset});
+  backend_.recent_collections.remember(name, stored.collection, {at.source.partition, at.offset});
   co_return Reply<Stored>{std::move(stored)};
 }
 
@@ -78,8 +76,9 @@ net::awaitable<Reply<std::int64_t>> LogCollectionService::remove(const Caller& c
                                                                  std::string name) {
   using Removed = Reply<std::int64_t>;
   if (name == kDefaultCollection) {
-    co_return Removed{conflict("the collection \"default\" cannot be deleted; POST /clear removes "
-                               "its documents")};
+    co_return Removed{
+        conflict("the collection \"default\" cannot be deleted; POST /clear removes "
+                 "its documents")};
   }
   if (!find_collection(backend_, name)) co_return Removed{unknown_collection(name)};
   const Removed removed = co_await documents_.clear(caller, name);

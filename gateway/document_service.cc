@@ -100,8 +100,7 @@ net::awaitable<Status> LogDocumentService::store(std::vector<Record> records,
   for (const Position& position : *positions) {
     if (position.source.topic != topics::kDocumentEvents || next == progress.size()) continue;
     const std::string key = document_key(progress[next].document);
-    recent_.remember(key, std::move(progress[next]),
-                     {position.source.partition, position.offset});
+    recent_.remember(key, std::move(progress[next]), {position.source.partition, position.offset});
     ++next;
     const std::lock_guard lock{mutex_};
     Offset& end = written_[position.source];
@@ -143,8 +142,7 @@ net::awaitable<Reply<std::vector<AcceptedDocument>>> LogDocumentService::accept(
     settings.created_at = backend_.clock.wall_now();
     built->records.insert(built->records.begin(), to_record(settings));
   }
-  const Status stored =
-      co_await store(std::move(built->records), std::move(built->progress));
+  const Status stored = co_await store(std::move(built->records), std::move(built->progress));
   if (!stored) co_return Accepted{problem_from(stored.error())};
   co_return Accepted{std::move(built->accepted)};
 }
@@ -177,14 +175,12 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
                                                                    std::string collection,
                                                                    std::string document_id) {
   const auto found = find(collection, document_id);
-  const bool gone =
-      !found || found->progress.state == DocumentProgress::State::deleted ||
-      !caller.principal.may_read(found->progress.document.allow);
+  const bool gone = !found || found->progress.state == DocumentProgress::State::deleted ||
+                    !caller.principal.may_read(found->progress.document.allow);
   if (gone) co_return Reply<AcceptedDocument>{unknown_document(collection, document_id)};
   const std::vector<DocumentRef> documents{found->progress.document};
   DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, documents);
-  const Status stored =
-      co_await store(std::move(removal.records), std::move(removal.progress));
+  const Status stored = co_await store(std::move(removal.records), std::move(removal.progress));
   if (!stored) co_return Reply<AcceptedDocument>{problem_from(stored.error())};
   co_return Reply<AcceptedDocument>{std::move(removal.accepted.front())};
 }
@@ -209,8 +205,7 @@ net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& call
     const auto live = co_await run_blocking(backend_.pool, std::move(work));
     if (live.empty()) break;
     DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, live);
-    const Status stored =
-        co_await store(std::move(removal.records), std::move(removal.progress));
+    const Status stored = co_await store(std::move(removal.records), std::move(removal.progress));
     if (!stored) {
       Problem problem = problem_from(stored.error());
       problem.detail += " (after " + std::to_string(removed) + " documents; ask again)";

@@ -21,8 +21,7 @@ class LogDocumentService final : public DocumentService {
                                            ListDocuments wanted) override;
   net::awaitable<Reply<AcceptedDocument>> remove(const Caller& caller, std::string collection,
                                                  std::string document_id) override;
-  net::awaitable<Reply<std::int64_t>> clear(const Caller& caller,
-                                            std::string collection) override;
+  net::awaitable<Reply<std::int64_t>> clear(const Caller& caller, std::string collection) override;
   net::awaitable<Reply<TextSpan>> text(const Caller& caller, TextRequest wanted) override;
   net::awaitable<Reply<std::unique_ptr<EventSource>>> collection_events(
       const Caller& caller, std::string collection, std::string last_event_id) override;
@@ -36,11 +35,9 @@ class LogDocumentService final : public DocumentService {
 
  private:
   // The newest status that this process knows; nothing checked.
-  std::optional<DocumentStatus> find(const std::string& collection,
-                                     const std::string& document_id);
+  std::optional<DocumentStatus> find(const std::string& collection, const std::string& document_id);
   // Appends, and remembers every progress record among them.
-  net::awaitable<Status> store(std::vector<Record> records,
-                               std::vector<DocumentProgress> progress);
+  net::awaitable<Status> store(std::vector<Record> records, std::vector<DocumentProgress> progress);
   net::awaitable<void> read_own_writes();
 
   struct CachedCounts {

@@ -1,6 +1,8 @@
 // The progress streams of LogDocumentService.
 #include "gateway/document_json.h"
 #include "gateway/document_service.h"
+#include "gateway/mailbox.h"
+#include "schemas/topics.h"
 
 namespace millrace {
 namespace {
@@ -12,13 +14,15 @@ StreamEvent event_of(const DocumentStatus& status) {
 // Everything that happens in a collection, as the caller may see it.
 class CollectionEvents final : public EventSource {
  public:
+  // `after_is_ahead`: of what the hub has read, so nothing was missed.
   CollectionEvents(ProgressHub& hub, Principal principal, ProgressHub::Subscription subscription,
-                   bool resuming)
+                   std::optional<StreamPosition> after, bool after_is_ahead)
       : hub_{hub},
         principal_{std::move(principal)},
         live_{std::move(subscription.live)},
         missed_{std::move(subscription.missed)},
-        lost_place_{resuming && !subscription.resumed} {}
+        after_{after},
+        lost_place_{after && !after_is_ahead && !subscription.resumed} {}
   ~CollectionEvents() override { hub_.unsubscribe(live_); }
 
   net::awaitable<Batch> next(std::chrono::milliseconds wait) override {
@@ -40,6 +44,9 @@ class CollectionEvents final : public EventSource {
   void add(const std::vector<PlacedProgressPtr>& placed, Batch& batch) const {
     for (const PlacedProgressPtr& each : placed) {
       if (!principal_.may_read(each->progress.document.allow)) continue;
+      const bool seen = after_ && each->position.partition == after_->partition &&
+                        each->position.offset <= after_->offset;
+      if (seen) continue;
       batch.events.push_back(event_of({each->progress, each->position.text()}));
     }
   }
@@ -48,6 +55,7 @@ class CollectionEvents final : public EventSource {
   const Principal principal_;
   std::shared_ptr<ProgressMailbox> live_;
   std::vector<PlacedProgressPtr> missed_;
+  const std::optional<StreamPosition> after_;
   bool lost_place_;
 };
 
@@ -101,10 +109,18 @@ net::awaitable<Stream> LogDocumentService::collection_events(const Caller& calle
   const auto executor = co_await net::this_coro::executor;
   const auto after = parse_stream_position(last_event_id);
   if (!after && !last_event_id.empty()) co_return Stream{bad_last_event_id()};
+  bool ahead = false;
+  if (after && backend_.progress.is_behind(*after)) {
+    auto work = [&log = backend_.log, partition = after->partition] {
+      return log.end_offset({std::string{topics::kDocumentEvents}, partition});
+    };
+    const auto end = co_await run_blocking(backend_.pool, std::move(work));
+    ahead = end && after->offset < *end;  // else nobody ever sent it
+  }
   ProgressHub::Topic topic{collection, {}};
   auto subscription = backend_.progress.subscribe(std::move(topic), after, executor);
   std::unique_ptr<EventSource> source = std::make_unique<CollectionEvents>(
-      backend_.progress, caller.principal, std::move(subscription), after.has_value());
+      backend_.progress, caller.principal, std::move(subscription), after, ahead);
   co_return Stream{std::move(source)};
 }
 
@@ -124,8 +140,8 @@ net::awaitable<Stream> LogDocumentService::document_events(const Caller& caller,
     backend_.progress.unsubscribe(live);
     co_return Stream{current.error()};
   }
-  std::unique_ptr<EventSource> source = std::make_unique<DocumentEvents>(
-      backend_.progress, live, std::move(*current), last_event_id);
+  std::unique_ptr<EventSource> source =
+      std::make_unique<DocumentEvents>(backend_.progress, live, std::move(*current), last_event_id);
   co_return Stream{std::move(source)};
 }
 

@@ -64,8 +64,7 @@ net::awaitable<CollectionCounts> LogDocumentService::counts(std::string collecti
   co_return counted;
 }
 
-net::awaitable<Reply<TextSpan>> LogDocumentService::text(const Caller& caller,
-                                                         TextRequest wanted) {
+net::awaitable<Reply<TextSpan>> LogDocumentService::text(const Caller& caller, TextRequest wanted) {
   const Problem missing = not_found("there is no text of document \"" + wanted.document_id +
                                     "\" in collection \"" + wanted.collection + "\"");
   const std::string key = document_key(wanted.collection, wanted.document_id);
@@ -73,12 +72,11 @@ net::awaitable<Reply<TextSpan>> LogDocumentService::text(const Caller& caller,
   const auto head = row ? stored_text_head(*row) : std::nullopt;
   if (!head) co_return Reply<TextSpan>{missing};
   if (!wanted.revision.empty() && wanted.revision != head->revision) {
-    co_return Reply<TextSpan>{
-        not_found("revision " + wanted.revision + " of the document has been superseded by " +
-                  head->revision)};
+    co_return Reply<TextSpan>{not_found("revision " + wanted.revision +
+                                        " of the document has been superseded by " +
+                                        head->revision)};
   }
-  const Position at{{std::string{topics::kTexts}, head->position.partition},
-                    head->position.offset};
+  const Position at{{std::string{topics::kTexts}, head->position.partition}, head->position.offset};
   auto work = [&log = backend_.log, &at, &wanted, &caller] {
     return read_text_span(log, at, wanted, caller.principal);
   };

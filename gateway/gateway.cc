@@ -1,9 +1,9 @@
 #include "gateway/gateway.h"
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <atomic>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -139,12 +139,18 @@ Status LogGateway::open_parts() {
 }
 
 void LogGateway::make_services() {
-  const Backend backend{options_,           log_,
-                        clock_,             *appender_,
-                        *pool_,             *tables_.documents,
-                        *tables_.collections, *tables_.transcripts,
-                        *tables_.texts,     *answers_,
-                        *progress_,         recent_collections_};
+  const Backend backend{options_,
+                        log_,
+                        clock_,
+                        *appender_,
+                        *pool_,
+                        *tables_.documents,
+                        *tables_.collections,
+                        *tables_.transcripts,
+                        *tables_.texts,
+                        *answers_,
+                        *progress_,
+                        recent_collections_};
   documents_ = std::make_unique<LogDocumentService>(backend);
   collections_ = std::make_unique<LogCollectionService>(backend, *documents_);
   queries_ = std::make_unique<LogQueryService>(backend);
@@ -229,8 +235,7 @@ void LogGateway::stop(std::chrono::milliseconds grace) {
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
                                                 Readiness& readiness) {
-  auto gateway =
-      std::make_unique<LogGateway>(std::move(options), log, clock, metrics, readiness);
+  auto gateway = std::make_unique<LogGateway>(std::move(options), log, clock, metrics, readiness);
   if (const Status begun = gateway->begin(); !begun) return begun.error();
   return std::unique_ptr<Gateway>{std::move(gateway)};
 }

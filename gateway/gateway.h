@@ -41,8 +41,8 @@ struct GatewayOptions {
   std::size_t documents_per_request_max = 1'000;
 };
 
-// The HTTP side: routes, sessions, tables and hubs, on threads of its own. Knows the log only; never
-// a stage. `log`, `clock`, `metrics` and `readiness` outlive it.
+// The HTTP side: routes, sessions, tables and hubs, on threads of its own. Knows the log only;
+// never a stage. `log`, `clock`, `metrics` and `readiness` outlive it.
 class Gateway {
  public:
   // Opens the tables and binds the socket. `rejected` when the address cannot be bound, or is not

@@ -46,16 +46,16 @@ struct Caller {
 // A request whose path, query and credentials have been checked against its row of the route table.
 struct Request {
   Verb verb = Verb::get;
-  std::string path;                                // as sent, without the query
-  std::map<std::string, std::string, std::less<>> params;  // {name} parts, decoded
-  std::map<std::string, std::string, std::less<>> query;   // decoded
+  std::string path;                                         // as sent, without the query
+  std::map<std::string, std::string, std::less<>> params;   // {name} parts, decoded
+  std::map<std::string, std::string, std::less<>> query;    // decoded
   std::vector<std::pair<std::string, std::string>> fields;  // names in lower case
   std::string body;
   std::string id;  // X-Request-Id
   Caller caller;
 
-  std::string_view field(std::string_view name) const;  // the first, or empty
-  const std::string& param(std::string_view name) const;  // asserted: the route has it
+  std::string_view field(std::string_view name) const;               // the first, or empty
+  const std::string& param(std::string_view name) const;             // asserted: the route has it
   std::optional<std::string> argument(std::string_view name) const;  // of the query
 };
 
@@ -90,7 +90,9 @@ struct Response {
 
   Response() = default;
   Response(unsigned code, std::string json) : status{code}, body{std::move(json)} {}
-  Response(Problem of) : status{of.status}, problem{std::move(of)} {}  // NOLINT(google-explicit-constructor): handlers return either
+  Response(Problem of)
+      : status{of.status},
+        problem{std::move(of)} {}  // NOLINT(google-explicit-constructor): handlers return either
 };
 
 }  // namespace millrace

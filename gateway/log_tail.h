@@ -23,6 +23,7 @@ class LogTail {
  private:
   LogTail(Log& log, const Clock& clock, Handler handler, std::unique_ptr<LogReader> reader);
   void run(const std::stop_token& stop);
+  void read_until_error(const std::stop_token& stop);
   bool reopen(const std::stop_token& stop, Offsets from);
 
   Log& log_;

@@ -17,8 +17,9 @@
 namespace millrace {
 
 // The one bridge from other threads into a coroutine: a bounded box that any thread fills and one
-// coroutine empties. A push into a full box closes it ("slow_client"): a reader that falls behind is
-// cut off, never waited for. Made on the reader's strand; must be destroyed before its io_context.
+// coroutine empties. A push into a full box closes it ("slow_client"): a reader that falls behind
+// is cut off, never waited for. Made on the reader's strand; must be destroyed before its
+// io_context.
 template <class T>
 class Mailbox : public std::enable_shared_from_this<Mailbox<T>> {
  public:

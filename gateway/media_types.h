@@ -5,8 +5,8 @@
 
 namespace millrace {
 
-// What documents may be claimed to be. The extractor looks at the bytes; this only keeps out what it
-// surely cannot read.
+// What documents may be claimed to be. The extractor looks at the bytes; this only keeps out what
+// it surely cannot read.
 
 // "text/html; charset=utf-8" -> "text/html", in lower case.
 std::string bare_media_type(std::string_view content_type);

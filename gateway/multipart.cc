@@ -8,7 +8,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kBoundaryBytesMax = 70;         // RFC 2046
+constexpr std::size_t kBoundaryBytesMax = 70;           // RFC 2046
 constexpr std::size_t kPartHeaderBytesMax = 8U << 10U;  // of one part, all lines
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {

@@ -11,7 +11,7 @@ namespace millrace {
 // One part of a multipart/form-data body (RFC 7578); `content` is a view into the body.
 struct FormPart {
   std::string name;
-  std::string file_name;  // empty: a plain field
+  std::string file_name;   // empty: a plain field
   std::string media_type;  // as sent; empty: not said
   std::string_view content;
 };

@@ -14,9 +14,10 @@ Result<std::unique_ptr<ProgressHub>> ProgressHub::start(Log& log, const Clock& c
   auto ends = end_offsets(log, std::span{&topic, 1});
   if (!ends) return ends.error();
   std::unique_ptr<ProgressHub> hub{new ProgressHub{options}};
-  hub->slow_clients_ = metrics.counter(
-      "stream_slow_clients_total", "Clients cut off because they fell behind their stream.",
-      {{"stream", "progress"}});
+  for (const auto& [partition, end] : *ends) hub->next_.push_back(end);
+  hub->slow_clients_ = metrics.counter("stream_slow_clients_total",
+                                       "Clients cut off because they fell behind their stream.",
+                                       {{"stream", "progress"}});
   auto tail = LogTail::start(log, clock, *ends,
                              [raw = hub.get()](const Record& record) { raw->take(record); });
   if (!tail) return tail.error();
@@ -44,6 +45,7 @@ void ProgressHub::take(const Record& record) {
   placed->position = {record.partition, record.offset};
   placed->progress = std::move(*progress);
   const std::lock_guard lock{mutex_};
+  next_[static_cast<std::size_t>(record.partition)] = record.offset + 1;
   for (const Client& client : clients_) {
     if (!client.topic.matches(placed->progress.document)) continue;
     const auto live = client.live.lock();
@@ -66,9 +68,8 @@ ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<Stre
   const std::lock_guard lock{mutex_};
   if (!closed_.empty()) subscription.live->close(closed_);
   if (after) {
-    const auto known = std::find_if(ring_.begin(), ring_.end(), [&](const auto& placed) {
-      return placed->position == *after;
-    });
+    const auto known = std::find_if(ring_.begin(), ring_.end(),
+                                    [&](const auto& placed) { return placed->position == *after; });
     subscription.resumed = known != ring_.end();
     for (auto it = known; it != ring_.end(); ++it) {
       if (it != known && topic.matches((*it)->progress.document)) {
@@ -83,6 +84,12 @@ ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<Stre
 void ProgressHub::unsubscribe(const std::shared_ptr<ProgressMailbox>& live) {
   const std::lock_guard lock{mutex_};
   clients_.remove_if([&](const Client& client) { return client.live.lock() == live; });
+}
+
+bool ProgressHub::is_behind(const StreamPosition& position) const {
+  const auto partition = static_cast<std::size_t>(position.partition);
+  const std::lock_guard lock{mutex_};
+  return partition < next_.size() && position.offset >= next_[partition];
 }
 
 void ProgressHub::close_all(const std::string& reason) {

@@ -31,8 +31,9 @@ struct ProgressHubOptions {
   std::size_t replay_bytes_max = 16U << 20U;
 };
 
-// The process's one reader of `document-events` for streams: passes each event to the clients of its
-// collection or document and keeps the newest ones in the order in which they came. Thread-safe.
+// The process's one reader of `document-events` for streams: passes each event to the clients of
+// its collection or document and keeps the newest ones in the order in which they came.
+// Thread-safe.
 class ProgressHub {
  public:
   static Result<std::unique_ptr<ProgressHub>> start(Log& log, const Clock& clock,
@@ -52,6 +53,8 @@ class ProgressHub {
   Subscription subscribe(Topic topic, std::optional<StreamPosition> after,
                          boost::asio::any_io_executor executor);
   void unsubscribe(const std::shared_ptr<ProgressMailbox>& live);
+  // The hub has not read that far yet; tables and other replicas may be ahead of it.
+  bool is_behind(const StreamPosition& position) const;
   void close_all(const std::string& reason);
 
  private:
@@ -65,7 +68,8 @@ class ProgressHub {
 
   const ProgressHubOptions options_;
   Counter slow_clients_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::vector<Offset> next_;  // per partition
   std::deque<PlacedProgressPtr> ring_;
   std::size_t ring_bytes_ = 0;
   std::list<Client> clients_;

@@ -43,7 +43,8 @@ std::string tagged_ulid(const Clock& clock, std::string_view principal) {
 }  // namespace
 
 std::string new_query_id(const Clock& clock, const AnswerHub& hub, std::string_view principal) {
-  // The id names the end of its own partition, which depends on the whole id: look for one that fits.
+  // The id names the end of its own partition, which depends on the whole id: look for one that
+  // fits.
   Offset lowest = hub.position(0);
   for (std::int32_t p = 1; p < hub.partitions(); ++p) lowest = std::min(lowest, hub.position(p));
   std::string ulid;

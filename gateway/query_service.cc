@@ -103,8 +103,7 @@ net::awaitable<Status> LogQueryService::append(const Caller& caller, Record reco
 
 net::awaitable<Reply<std::string>> LogQueryService::ask(const Caller& caller, NewQuery query) {
   if (!find_collection(backend_, query.collection)) {
-    co_return Reply<std::string>{
-        not_found("there is no collection \"" + query.collection + "\"")};
+    co_return Reply<std::string>{not_found("there is no collection \"" + query.collection + "\"")};
   }
   Query made = make_query(caller, std::move(query), Query::Kind::answer);
   const Status stored = co_await append(caller, to_record(made));
@@ -151,9 +150,9 @@ net::awaitable<Reply<std::unique_ptr<EventSource>>> LogQueryService::events(
                                                std::move(query_id));
   const Status opened = co_await stream->open(after);
   if (!opened) co_return Stream{problem_from(opened.error())};
-  std::unique_ptr<EventSource> source = std::make_unique<QueryEvents>(
-      std::move(stream), std::move(*known), backend_.clock,
-      backend_.options.answer_timeout + kAnswerSlack);
+  std::unique_ptr<EventSource> source =
+      std::make_unique<QueryEvents>(std::move(stream), std::move(*known), backend_.clock,
+                                    backend_.options.answer_timeout + kAnswerSlack);
   co_return Stream{std::move(source)};
 }
 
@@ -181,8 +180,7 @@ net::awaitable<Reply<FinishedQuery>> LogQueryService::wait_for_end(AnswerStream&
                                finished.query_id)};
 }
 
-net::awaitable<Reply<FinishedQuery>> LogQueryService::answer(const Caller& caller,
-                                                             NewQuery query) {
+net::awaitable<Reply<FinishedQuery>> LogQueryService::answer(const Caller& caller, NewQuery query) {
   using Finished = Reply<FinishedQuery>;
   auto asked = co_await ask(caller, std::move(query));
   if (!asked) co_return Finished{asked.error()};
@@ -194,8 +192,7 @@ net::awaitable<Reply<FinishedQuery>> LogQueryService::answer(const Caller& calle
   co_return finished;
 }
 
-net::awaitable<Reply<SearchResult>> LogQueryService::search(const Caller& caller,
-                                                            NewQuery query) {
+net::awaitable<Reply<SearchResult>> LogQueryService::search(const Caller& caller, NewQuery query) {
   using Found = Reply<SearchResult>;
   if (!find_collection(backend_, query.collection)) {
     co_return Found{not_found("there is no collection \"" + query.collection + "\"")};

@@ -29,8 +29,7 @@ class LogQueryService final : public QueryService {
   Query make_query(const Caller& caller, NewQuery query, Query::Kind kind) const;
   net::awaitable<Status> append(const Caller& caller, Record record);
   // The transcript where the caller may see it; a problem when he may not or the id is none.
-  Reply<std::optional<Transcript>> look_up(const Caller& caller,
-                                           const std::string& query_id) const;
+  Reply<std::optional<Transcript>> look_up(const Caller& caller, const std::string& query_id) const;
   net::awaitable<Reply<FinishedQuery>> wait_for_end(AnswerStream& stream, std::string query_id);
   void remember_model(const std::string& model);
 

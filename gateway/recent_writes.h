@@ -13,8 +13,8 @@
 namespace millrace {
 
 // What this process has just written and its table may not have yet, so that a client that reads
-// right after its write finds it. The newest kKeptMax writes; by the time one is forgotten the table
-// has long had it. Thread-safe.
+// right after its write finds it. The newest kKeptMax writes; by the time one is forgotten the
+// table has long had it. Thread-safe.
 template <class Value>
 class RecentWrites {
  public:

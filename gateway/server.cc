@@ -41,8 +41,8 @@ Result<std::unique_ptr<Server>> Server::start(net::io_context& io, const Tcp::en
 net::awaitable<void> Server::accept_loop() {
   net::steady_timer pause{io_};
   for (;;) {
-    auto [error, socket] = co_await acceptor_.async_accept(
-        net::make_strand(io_), net::as_tuple(net::use_awaitable));
+    auto [error, socket] =
+        co_await acceptor_.async_accept(net::make_strand(io_), net::as_tuple(net::use_awaitable));
     if (error == net::error::operation_aborted || !acceptor_.is_open()) co_return;
     if (error) {
       log_event(LogLevel::warning, "accept_failed", {{"error", error.message()}});

@@ -19,8 +19,8 @@
 
 namespace millrace {
 
-// What handlers may use. Every call checks what the caller may see of the collection's content (allow
-// lists, owners); the session has checked the role and the collection before.
+// What handlers may use. Every call checks what the caller may see of the collection's content
+// (allow lists, owners); the session has checked the role and the collection before.
 
 struct NewDocument {
   std::string id;  // empty: from the content
@@ -51,9 +51,9 @@ struct ListDocuments {
 struct TextRequest {
   std::string collection;
   std::string document_id;
-  std::string revision;     // empty: the current one
-  std::int64_t start = 0;   // code points
-  std::int64_t end = -1;    // -1: to the end of the text
+  std::string revision;      // empty: the current one
+  std::int64_t start = 0;    // code points
+  std::int64_t end = -1;     // -1: to the end of the text
   std::int64_t context = 0;  // code points before and after
 };
 struct TextSpan {
@@ -80,8 +80,7 @@ class DocumentService {
   // Comes back once the log has them all; all or none.
   virtual net::awaitable<Reply<std::vector<AcceptedDocument>>> accept(
       const Caller& caller, std::string collection, std::vector<NewDocument> documents) = 0;
-  virtual net::awaitable<Reply<DocumentStatus>> status(const Caller& caller,
-                                                       std::string collection,
+  virtual net::awaitable<Reply<DocumentStatus>> status(const Caller& caller, std::string collection,
                                                        std::string document_id) = 0;
   virtual net::awaitable<Reply<DocumentPage>> list(const Caller& caller, std::string collection,
                                                    ListDocuments wanted) = 0;
@@ -149,15 +148,14 @@ class QueryService {
  public:
   virtual ~QueryService() = default;
   virtual net::awaitable<Reply<std::string>> ask(const Caller& caller, NewQuery query) = 0;
-  virtual net::awaitable<Reply<std::unique_ptr<EventSource>>> events(
-      const Caller& caller, std::string query_id, std::string last_event_id) = 0;
+  virtual net::awaitable<Reply<std::unique_ptr<EventSource>>> events(const Caller& caller,
+                                                                     std::string query_id,
+                                                                     std::string last_event_id) = 0;
   // Asks and waits for the end.
   virtual net::awaitable<Reply<FinishedQuery>> answer(const Caller& caller, NewQuery query) = 0;
   virtual net::awaitable<Reply<SearchResult>> search(const Caller& caller, NewQuery query) = 0;
-  virtual net::awaitable<Reply<QueryState>> state(const Caller& caller,
-                                                  std::string query_id) = 0;
-  virtual net::awaitable<Reply<std::string>> cancel(const Caller& caller,
-                                                    std::string query_id) = 0;
+  virtual net::awaitable<Reply<QueryState>> state(const Caller& caller, std::string query_id) = 0;
+  virtual net::awaitable<Reply<std::string>> cancel(const Caller& caller, std::string query_id) = 0;
   virtual std::int64_t accepted() const = 0;  // questions since the start
   virtual std::string model() const = 0;      // that gave the last answer; empty: none yet
 };

@@ -212,7 +212,8 @@ net::awaitable<bool> HttpSession::exchange() {
 
 net::awaitable<bool> HttpSession::refuse_head(const error_code& error, Exchange& current) {
   std::optional<Problem> problem = parse_problem(error);
-  if (deadline_->timed_out()) problem = with_status(408, "the request's head did not arrive in time");
+  if (deadline_->timed_out())
+    problem = with_status(408, "the request's head did not arrive in time");
   if (!problem) co_return false;
   current.id = new_ulid(shared_.services.clock);
   unread_ = true;
@@ -223,8 +224,8 @@ net::awaitable<bool> HttpSession::invite_body(const Request& request, const Exch
   if (request.field("expect").empty() || !current.http_1_1) co_return true;
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   deadline_->expect_within(options_.body_timeout);
-  const auto [error, bytes] = co_await net::async_write(
-      socket_, net::buffer(kContinue.data(), kContinue.size()), kTuple);
+  const auto [error, bytes] =
+      co_await net::async_write(socket_, net::buffer(kContinue.data(), kContinue.size()), kTuple);
   deadline_->relax();
   co_return !error;
 }
@@ -271,9 +272,11 @@ net::awaitable<Response> HttpSession::handle(Exchange& current, Admitted& admitt
   try {
     response = co_await admitted.route->handler(admitted.request, shared_.services);
   } catch (const std::exception& error) {
-    log_event(LogLevel::error, "handler_failed",
-              {{"route", current.route->path}, {"request_id", current.id}, {"error", error.what()}});
-    response = Response{with_status(500, "something went wrong here; the request id is in the log")};
+    log_event(
+        LogLevel::error, "handler_failed",
+        {{"route", current.route->path}, {"request_id", current.id}, {"error", error.what()}});
+    response =
+        Response{with_status(500, "something went wrong here; the request id is in the log")};
   }
   shared_.probe.in_flight.add(-1);
   co_return response;

@@ -7,7 +7,8 @@
 namespace millrace {
 
 inline constexpr std::chrono::milliseconds kSseHeartbeat{15'000};
-inline constexpr std::chrono::milliseconds kSseRetry{1'000};  // a browser's pause before it reconnects
+inline constexpr std::chrono::milliseconds kSseRetry{
+    1'000};  // a browser's pause before it reconnects
 
 // text/event-stream (WHATWG HTML, section 9.2).
 class SseWriter final : public EventWriter {

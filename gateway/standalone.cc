@@ -166,7 +166,7 @@ GatewayOptions gateway_options(const Config& config) {
   options.connections_max = count(config, "connections_max");
   options.upload_bytes_in_flight_max = count(config, "uploads_in_flight_bytes_max");
   options.stream_backlog_max = count(config, "stream_backlog_max");
-  options.top_k_default = config.integer("answer_passages");
+  options.top_k_default = config.integer("top_k");
   options.top_k_max = config.integer("top_k_max");
   options.question_bytes_max = count(config, "question_bytes_max");
   options.documents_per_request_max = count(config, "documents_per_request_max");

@@ -45,8 +45,7 @@ TableApplier newest_event(Decode decode) {
   return [decode](const Record& record, const std::optional<std::string>&) {
     if (record.tombstone) return std::vector<TableChange>{{record.key, std::nullopt}};
     if (const auto event = decode(record); !event) return skip(record, event.error());
-    return std::vector<TableChange>{
-        {record.key, position_of(record).text() + "\n" + record.value}};
+    return std::vector<TableChange>{{record.key, position_of(record).text() + "\n" + record.value}};
   };
 }
 
@@ -89,16 +88,16 @@ std::optional<StoredHead> stored_text_head(std::string_view row) {
 }
 
 std::optional<Collection> collection_from_row(std::string_view key, std::string_view row) {
-  const Record record = make_event(topics::kCollections, std::string{key}, Collection::kType,
-                                   split_row(row).rest);
+  const Record record =
+      make_event(topics::kCollections, std::string{key}, Collection::kType, split_row(row).rest);
   auto collection = collection_from(record);
   if (!collection) return std::nullopt;
   return std::move(*collection);
 }
 
 std::optional<Transcript> transcript_from_row(std::string_view key, std::string_view row) {
-  const Record record = make_event(topics::kTranscripts, std::string{key}, Transcript::kType,
-                                   split_row(row).rest);
+  const Record record =
+      make_event(topics::kTranscripts, std::string{key}, Transcript::kType, split_row(row).rest);
   auto transcript = transcript_from(record);
   if (!transcript) return std::nullopt;
   return std::move(*transcript);

@@ -18,9 +18,9 @@ constexpr std::size_t kGroupBytesMax = 256;
 using Documents = Reply<std::vector<NewDocument>>;
 
 Problem unknown_type(std::string_view media_type) {
-  Problem problem = bad_field(
-      "Content-Type", "\"" + std::string{media_type} + "\" is not known; known are " +
-                          known_media_types() + ", and multipart/form-data for many files");
+  Problem problem = bad_field("Content-Type",
+                              "\"" + std::string{media_type} + "\" is not known; known are " +
+                                  known_media_types() + ", and multipart/form-data for many files");
   problem.status = 415;
   return problem;
 }
@@ -63,8 +63,7 @@ std::string base_name(std::string_view name) {
 }
 
 Documents from_form(const Request& request, std::size_t documents_max) {
-  const auto parts = parse_multipart(request.field("content-type"), request.body,
-                                     documents_max);
+  const auto parts = parse_multipart(request.field("content-type"), request.body, documents_max);
   if (!parts) return parts.error();
   std::vector<NewDocument> documents;
   for (std::size_t i = 0; i < parts->size(); ++i) {
@@ -113,8 +112,8 @@ Documents from_lines(const Request& request, std::size_t documents_max) {
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string where = "line " + std::to_string(line);
     if (documents.size() == documents_max) {
-      return bad_field(where, "one request takes at most " + std::to_string(documents_max) +
-                                  " documents");
+      return bad_field(where,
+                       "one request takes at most " + std::to_string(documents_max) + " documents");
     }
     const auto parsed = json::Document::parse(text);
     if (!parsed) return bad_field(where, parsed.error().message);

@@ -12,7 +12,8 @@ namespace millrace {
 // Documents out of request bodies. Pure: may run on the pool.
 
 // By the content type: multipart/form-data (every file is a document), application/json
-// ({"documents":[…]}), application/x-ndjson (one object per line), else the raw bytes of one document
+// ({"documents":[…]}), application/x-ndjson (one object per line), else the raw bytes of one
+// document
 // (`?name=`, `?id=`, `?title=`). 415 with what is known for anything else.
 Reply<std::vector<NewDocument>> parse_upload(const Request& request, std::size_t documents_max);
 

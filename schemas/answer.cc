@@ -213,8 +213,7 @@ Record to_record(const Transcript& transcript) {
   write_object(out, "answer", transcript.answer);
   write_time(out, "finished_at_ms", transcript.finished_at);
   out.end_object();
-  return make_event(topics::kTranscripts, transcript.query.query_id, Transcript::kType,
-                    out.take());
+  return make_event(topics::kTranscripts, transcript.query.query_id, Transcript::kType, out.take());
 }
 
 Result<Transcript> transcript_from(const Record& record) {

@@ -41,8 +41,8 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-// Topic `answers`, key: the query id. Events of one query, in order, `index` from 0 in each attempt;
-// a reader drops lower attempts and repeated indexes.
+// Topic `answers`, key: the query id. Events of one query, in order, `index` from 0 in each
+// attempt; a reader drops lower attempts and repeated indexes.
 struct AnswerEvent {
   enum class Type { started, passages, delta, reset, completed, failed };
   std::string query_id;
@@ -50,14 +50,14 @@ struct AnswerEvent {
   std::int32_t index = 0;
   Type type = Type::started;
   bool last = false;
-  std::string text;                // delta: what to append to the answer
-  std::vector<Passage> passages;   // passages
-  bool partial = false;            // passages
-  std::int64_t embedding_us = 0;   // passages: where the time went
-  std::int64_t search_us = 0;      //   (the slowest partition)
-  Answer answer;                   // completed
-  std::string reason;              // failed: "cancelled", "model_unavailable", "timeout", …; reset
-  std::string message;             // failed: for people
+  std::string text;               // delta: what to append to the answer
+  std::vector<Passage> passages;  // passages
+  bool partial = false;           // passages
+  std::int64_t embedding_us = 0;  // passages: where the time went
+  std::int64_t search_us = 0;     //   (the slowest partition)
+  Answer answer;                  // completed
+  std::string reason;             // failed: "cancelled", "model_unavailable", "timeout", …; reset
+  std::string message;            // failed: for people
   static constexpr std::string_view kType = "answer";
   bool operator==(const AnswerEvent&) const = default;
 };

@@ -136,10 +136,10 @@ Record to_record(const EmbeddingEvent& event, int generation) {
   out.field("model", event.model).field("dimensions", event.dimensions);
   write_body_bytes(out, body.size());
   out.end_object();
-  return make_event(topics::embeddings(generation),
-                    embedding_key(document_key(batch.document), batch.document.revision,
-                                  batch.batch),
-                    EmbeddingEvent::kType, out.take(), body);
+  return make_event(
+      topics::embeddings(generation),
+      embedding_key(document_key(batch.document), batch.document.revision, batch.batch),
+      EmbeddingEvent::kType, out.take(), body);
 }
 
 Result<EmbeddingEvent> embedding_event_from(const Record& record) {

@@ -12,7 +12,7 @@ namespace millrace {
 
 // A stored piece of a document.
 struct Chunk {
-  std::string chunk_id;  // derived: chunk_id_for()
+  std::string chunk_id;      // derived: chunk_id_for()
   std::int64_t ordinal = 0;  // in the document, from 0
   std::string text;          // exactly the code points [start, end) of the extracted text
   std::int64_t start = 0;

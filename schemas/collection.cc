@@ -13,8 +13,8 @@ bool valid_collection_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
   };
   if (name.empty() || name.size() > kNameBytesMax || !letter_or_digit(name.front())) return false;
-  return std::ranges::all_of(
-      name, [&](char c) { return letter_or_digit(c) || c == '-' || c == '_'; });
+  return std::ranges::all_of(name,
+                             [&](char c) { return letter_or_digit(c) || c == '-' || c == '_'; });
 }
 
 Record to_record(const Collection& collection) {
@@ -41,8 +41,9 @@ Result<Collection> collection_from(const Record& record) {
       record, [](json::ObjectReader& in, std::string_view, Collection& collection) {
         in.required("name", collection.name);
         if (!in.failed() && !valid_collection_name(collection.name)) {
-          in.fail("name is no collection name: 1 to 64 of a-z 0-9 - _, beginning with a letter "
-                  "or digit");
+          in.fail(
+              "name is no collection name: 1 to 64 of a-z 0-9 - _, beginning with a letter "
+              "or digit");
         }
         in.required("description", collection.description);
         read_integer(in, "generation", collection.generation, 1);

@@ -33,12 +33,11 @@ std::int64_t count_code_points(std::string_view utf8) {
 constexpr std::array<Named<DocumentEvent::Operation>, 2> kOperations{
     {{"put", DocumentEvent::Operation::put}, {"remove", DocumentEvent::Operation::remove}}};
 
-constexpr std::array<Named<Block::Kind>, 5> kBlockKinds{
-    {{"heading", Block::Kind::heading},
-     {"paragraph", Block::Kind::paragraph},
-     {"list_item", Block::Kind::list_item},
-     {"table_row", Block::Kind::table_row},
-     {"code", Block::Kind::code}}};
+constexpr std::array<Named<Block::Kind>, 5> kBlockKinds{{{"heading", Block::Kind::heading},
+                                                         {"paragraph", Block::Kind::paragraph},
+                                                         {"list_item", Block::Kind::list_item},
+                                                         {"table_row", Block::Kind::table_row},
+                                                         {"code", Block::Kind::code}}};
 
 void write_members(json::Writer& out, const Block& block) {
   out.field("kind", name_of(kBlockKinds, block.kind))

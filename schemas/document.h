@@ -54,9 +54,9 @@ Result<DocumentEvent> document_event_from(const Record& record);
 struct Block {
   enum class Kind { heading, paragraph, list_item, table_row, code };
   Kind kind = Kind::paragraph;
-  std::int64_t start = 0;  // first code point
-  std::int64_t end = 0;    // one past the last
-  std::int32_t page = 0;   // from 1; 0: the format has no pages
+  std::int64_t start = 0;             // first code point
+  std::int64_t end = 0;               // one past the last
+  std::int32_t page = 0;              // from 1; 0: the format has no pages
   std::vector<std::string> headings;  // the path of headings above it, outermost first
 
   bool operator==(const Block&) const = default;
@@ -84,10 +84,10 @@ struct DocumentProgress {
   State state = State::accepted;
   bool removal = false;  // this revision deletes the document
   Clock::Wall at{};
-  std::int32_t pages = 0;       // from `extracted` on
-  std::int64_t chunks = 0;      // from `chunked` on
-  std::string error;            // of `failed`: what is wrong and what would be right
-  std::string error_stage;      // of `failed`
+  std::int32_t pages = 0;   // from `extracted` on
+  std::int64_t chunks = 0;  // from `chunked` on
+  std::string error;        // of `failed`: what is wrong and what would be right
+  std::string error_stage;  // of `failed`
   static constexpr std::string_view kType = "document-progress";
   bool operator==(const DocumentProgress&) const = default;
 };

@@ -9,7 +9,8 @@
 namespace millrace {
 
 // Grammar of a record's value:  value = json-object [ LF body ]
-// The object is one line; `body` is there when the object has "body_bytes" and is exactly that long.
+// The object is one line; `body` is there when the object has "body_bytes" and is exactly that
+// long.
 inline constexpr int kSchemaVersion = 1;
 
 // The parts of a record's value, as views into the record.

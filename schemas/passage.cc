@@ -37,8 +37,7 @@ Record to_record(const Cancellation& cancellation) {
   out.begin_object().field("query_id", cancellation.query_id);
   write_time(out, "at_ms", cancellation.at);
   out.end_object();
-  return make_event(topics::kCancellations, cancellation.query_id, Cancellation::kType,
-                    out.take());
+  return make_event(topics::kCancellations, cancellation.query_id, Cancellation::kType, out.take());
 }
 
 Result<Cancellation> cancellation_from(const Record& record) {

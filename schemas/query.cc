@@ -112,7 +112,8 @@ Result<SearchRequest> search_request_from(const Record& record) {
         read_integer(in, "partitions", request.partitions, 1);
         read_integer(in, "partition", request.partition, 0, std::int64_t{request.partitions} - 1);
         read_integer(in, "embedding_us", request.embedding_us, 0);
-        if (!decode_float32(body, request.vector)) in.fail("the body is no vector of finite values");
+        if (!decode_float32(body, request.vector))
+          in.fail("the body is no vector of finite values");
       });
 }
 

@@ -14,7 +14,8 @@ namespace millrace {
 enum class SearchMode { hybrid, dense };
 std::string_view to_string(SearchMode mode);
 
-// Topic `queries`, key: the query id. Both kinds take the same way; a search ends with its passages.
+// Topic `queries`, key: the query id. Both kinds take the same way; a search ends with its
+// passages.
 struct Query {
   enum class Kind { answer, search };
   std::string query_id;  // see query_id_for()
@@ -36,7 +37,8 @@ void write_members(json::Writer& out, const Query& query);
 void read_members(json::ObjectReader& in, Query& query);
 
 // ULID "-" OFFSET, where OFFSET (base 36) is the end of the query's partition of `answers` when it
-// was accepted: every event of its answer stands at or after it, so any replica knows where to read.
+// was accepted: every event of its answer stands at or after it, so any replica knows where to
+// read.
 std::string query_id_for(std::string_view ulid, Offset answers_from);
 // The offset, or -1 when this is no query id.
 Offset answers_from(std::string_view query_id);

@@ -13,13 +13,13 @@ namespace millrace {
 
 // One row per topic: see DESIGN in .github/ARCHITECTURE.md, "Topics". Rows in topics.cc.
 struct TopicRow {
-  std::string_view name;  // without generation
-  std::string_view key;   // what the key is, for people
+  std::string_view name;   // without generation
+  std::string_view key;    // what the key is, for people
   std::string_view event;  // schemas/EVENT.schema.json
   bool per_generation;     // the topic's name is NAME.gN
   bool compacted;
   bool durable;
-  bool partitioned;  // false: one partition, read whole by everyone
+  bool partitioned;                // false: one partition, read whole by everyone
   std::chrono::minutes retention;  // not compacted: how long records are kept at least
 };
 std::span<const TopicRow> topic_table();

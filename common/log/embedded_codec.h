@@ -51,7 +51,7 @@ inline constexpr char kGroup = 'G';      // group, topic, partition -> committed
 inline constexpr char kNext = 'N';       // partition -> the offset its next record gets
 inline constexpr char kBegin = 'B';      // partition -> first offset kept (topics kept by time)
 inline constexpr char kTombstone = 'D';  // time, partition, offset -> row in `keys`
-inline constexpr char kSegment = 'S';    // partition, offset of a segment no record lists yet -> time
+inline constexpr char kSegment = 'S';  // partition, offset of a segment no record lists yet -> time
 }  // namespace meta
 
 std::string topic_row(std::string_view name);

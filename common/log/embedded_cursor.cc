@@ -37,8 +37,7 @@ std::vector<TopicState*> EmbeddedCursor::topics() const {
 
 Result<std::vector<Record>> EmbeddedCursor::poll(std::size_t max_records, std::size_t max_bytes,
                                                  std::chrono::milliseconds wait) {
-  const auto until =
-      system_clock().now() + std::min<std::chrono::milliseconds>(wait, kWaitMax);
+  const auto until = system_clock().now() + std::min<std::chrono::milliseconds>(wait, kWaitMax);
   for (;;) {
     {
       const std::lock_guard lock{mutex_};
@@ -65,9 +64,8 @@ Result<std::vector<Record>> EmbeddedCursor::read(std::size_t max_records, std::s
     const Offset end = state.end;
     const Offset from = std::max<Offset>(slot.position, state.begin);
     if (from >= end) continue;
-    const auto next =
-        slot.topic->lane().store().read(slot.topic->id(slot.partition), slot.topic->spec().name,
-                                        from, end, budget, records);
+    const auto next = slot.topic->lane().store().read(
+        slot.topic->id(slot.partition), slot.topic->spec().name, from, end, budget, records);
     if (!next) return next.error();
     slot.position = *next;
   }

@@ -120,9 +120,10 @@ bool EmbeddedLane::take(Work& work) {
 void EmbeddedLane::store_all(Work& work) {
   std::vector<std::vector<Position>> positions(work.size());
   const Status stored = store_batch(work, positions);
-  if (!stored) {
+  if (!stored && !failing_) {
     log_event(LogLevel::error, "log_write_failed", {{"error", stored.error().message}});
   }
+  failing_ = !stored;
   for (std::size_t i = 0; i < work.size(); ++i) {
     parts_.budget.give_back(records_of(work[i]), bytes_of(work[i]));
     if (stored) {
@@ -133,8 +134,7 @@ void EmbeddedLane::store_all(Work& work) {
   }
 }
 
-Status EmbeddedLane::store_batch(const Work& work,
-                                 std::vector<std::vector<Position>>& positions) {
+Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Position>>& positions) {
   const Clock::Steady began = parts_.clock.now();
   EmbeddedBatch batch{*store_, parts_.clock.wall_now()};
   bool sync = false;

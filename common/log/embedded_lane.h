@@ -28,9 +28,9 @@ struct LaneParts {
   std::chrono::milliseconds trim_interval;
 };
 
-// A database and the one thread that writes to it. The thread takes all that waits, stores it as one
-// batch (group commit), publishes it and calls the handlers; between batches it trims. No lock is
-// held while it writes.
+// A database and the one thread that writes to it. The thread takes all that waits, stores it as
+// one batch (group commit), publishes it and calls the handlers; between batches it trims. No lock
+// is held while it writes.
 class EmbeddedLane {
  public:
   // `name` is the metrics' label. A durable lane syncs what must survive a power cut.
@@ -69,6 +69,7 @@ class EmbeddedLane {
   const Histogram commit_seconds_;
   GroupTable groups_;
   EmbeddedTrimmer trimmer_;
+  bool failing_ = false;  // the writer thread's: a failure is logged once
 
   std::mutex mutex_;
   std::condition_variable arrived_;

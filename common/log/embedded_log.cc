@@ -79,10 +79,10 @@ class EmbeddedLog final : public Log {
   MetricsRegistry& metrics_;
   QueueBudget budget_;
   TopicTable topics_;
-  std::mutex mutex_;  // guards the making of topics and:
+  std::mutex mutex_;                                        // guards the making of topics and:
   std::set<std::pair<std::string, std::string>> sessions_;  // group, topic
   std::atomic<int> open_{0};                                // sessions and readers
-  std::unique_ptr<EmbeddedLane> durable_;   // last: their threads use what stands above
+  std::unique_ptr<EmbeddedLane> durable_;  // last: their threads use what stands above
   std::unique_ptr<EmbeddedLane> volatile_;
 };
 
@@ -126,8 +126,7 @@ Status EmbeddedLog::create_topics(std::span<const TopicSpec> topics) {
 
 Status EmbeddedLog::create_topic(const TopicSpec& spec) {
   if (!is_topic_name(spec.name) || spec.partitions < 1 || spec.partitions > kPartitionsMax) {
-    return rejected("make the topic \"" + spec.name + "\" with " +
-                    std::to_string(spec.partitions) +
+    return rejected("make the topic \"" + spec.name + "\" with " + std::to_string(spec.partitions) +
                     " partitions: names are letters, digits, '.', '_' and '-', partitions 1 to " +
                     std::to_string(kPartitionsMax));
   }
@@ -204,8 +203,8 @@ Result<std::unique_ptr<LogSession>> EmbeddedLog::open_session(SessionOptions opt
     release(group, topics);
     return starts.error();
   }
-  const bool durable = std::ranges::any_of(
-      *starts, [](const auto& each) { return each.topic->spec().durable; });
+  const bool durable =
+      std::ranges::any_of(*starts, [](const auto& each) { return each.topic->spec().durable; });
   EmbeddedSessionHost host;
   host.commit = [this, durable](const std::string& committing, std::span<const Record> outputs,
                                 const Offsets& consumed) {
@@ -230,11 +229,12 @@ Result<std::vector<EmbeddedCursor::Start>> EmbeddedLog::starts_of(
   return starts;
 }
 
-// One batch of the session's lane holds its outputs and offsets. Outputs to topics of the other lane
-// are stored before it: a crash between the two repeats them, and never loses any. (A session on
-// topics of both lanes is the durable one's; its volatile offsets follow last, for the same reason.)
-Status EmbeddedLog::commit(bool durable, const std::string& group,
-                           std::span<const Record> outputs, const Offsets& consumed) {
+// One batch of the session's lane holds its outputs and offsets. Outputs to topics of the other
+// lane are stored before it: a crash between the two repeats them, and never loses any. (A session
+// on topics of both lanes is the durable one's; its volatile offsets follow last, for the same
+// reason.)
+Status EmbeddedLog::commit(bool durable, const std::string& group, std::span<const Record> outputs,
+                           const Offsets& consumed) {
   LaneRequest own;
   LaneRequest before;
   LaneRequest after;

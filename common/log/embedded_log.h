@@ -23,12 +23,12 @@ struct EmbeddedLogOptions {
 };
 
 // The log of a single process, on RocksDB. Two lanes, each a database with one writer thread that
-// owns all writes to it: durable topics (one synced WriteBatch for all that waits: group commit) and
-// the others (not synced), so that a question never waits for an upload's fsync.
-// A commit is one WriteBatch with outputs and offsets. A compacted topic drops the superseded record
-// of the key, and its earlier segments, in the batch that supersedes it. Topics kept by time are
-// trimmed by whole files. One session per group and topic at a time: the second is `rejected`.
-// `rejected` with the directory's name when another process has it open.
+// owns all writes to it: durable topics (one synced WriteBatch for all that waits: group commit)
+// and the others (not synced), so that a question never waits for an upload's fsync. A commit is
+// one WriteBatch with outputs and offsets. A compacted topic drops the superseded record of the
+// key, and its earlier segments, in the batch that supersedes it. Topics kept by time are trimmed
+// by whole files. One session per group and topic at a time: the second is `rejected`. `rejected`
+// with the directory's name when another process has it open.
 Result<std::unique_ptr<Log>> open_embedded_log(EmbeddedLogOptions options, const Clock& clock,
                                                MetricsRegistry& metrics);
 

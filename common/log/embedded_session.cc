@@ -50,8 +50,8 @@ Status EmbeddedSession::seek(const Offsets& offsets) {
     const Offset end = found->second.topic->at(partition.partition).end;
     if (offset < 0 || offset > end) {
       return rejected("seek " + partition.topic + ":" + std::to_string(partition.partition) +
-                      " to " + std::to_string(offset) + ": the log ends at " +
-                      std::to_string(end) + "; was it wiped, and what was made from it not?");
+                      " to " + std::to_string(offset) + ": the log ends at " + std::to_string(end) +
+                      "; was it wiped, and what was made from it not?");
     }
   }
   for (const auto& [partition, offset] : offsets) {

@@ -12,10 +12,11 @@ namespace {
 // Two memtables of this per column family and lane are the most that a busy log holds; an idle one
 // holds almost nothing. Large enough that a flushed file is worth deleting whole.
 constexpr std::size_t kWriteBufferBytes = 16U << 20U;
-constexpr std::size_t kSmallWriteBufferBytes = 4U << 20U;  // `keys` and `meta`: rows of tens of bytes
-constexpr std::uint64_t kFileBytes = 16U << 20U;           // trimming drops whole files of this
-constexpr std::uint64_t kWalBytesMax = 128U << 20U;        // replayed at start: under a second
-constexpr int kOpenFilesMax = 256;                         // of the usual limit of 1,024
+constexpr std::size_t kSmallWriteBufferBytes = 4U
+                                               << 20U;  // `keys` and `meta`: rows of tens of bytes
+constexpr std::uint64_t kFileBytes = 16U << 20U;        // trimming drops whole files of this
+constexpr std::uint64_t kWalBytesMax = 128U << 20U;     // replayed at start: under a second
+constexpr int kOpenFilesMax = 256;                      // of the usual limit of 1,024
 constexpr std::size_t kInfoLogBytes = 1U << 20U;
 
 rocksdb::DBOptions database_options(rocksdb::Env* env) {
@@ -136,16 +137,32 @@ Error EmbeddedStore::error(std::string_view what, const rocksdb::Status& status)
 
 Status EmbeddedStore::write(rocksdb::WriteBatch& batch, bool sync) {
   if (failed_) {
-    const rocksdb::Status resumed = db_->Resume();
-    if (!resumed.ok()) return error("resume the log after a failed write", resumed);
-    failed_ = false;
+    if (Status resumed = resume(); !resumed) return resumed;
   }
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = db_->Write(options, &batch);
   if (status.ok()) return {};
   failed_ = true;
+  if (Status resumed = resume(); !resumed && resumed.error().kind == Error::Kind::fatal) {
+    return resumed;
+  }
   return error("write to the log", status);
+}
+
+// A full disk passes, and what failed is not stored. After any other failure nobody knows what the
+// disk holds, least of all after a failed fsync: only reading the log anew tells.
+Status EmbeddedStore::resume() {
+  const rocksdb::Status status = db_->Resume();
+  if (status.ok()) {
+    failed_ = false;
+    return {};
+  }
+  if (status.severity() >= rocksdb::Status::kFatalError) {
+    return fatal("write to the log in " + where() + ": " + status.ToString() +
+                 "; see to the disk and start again, what was acknowledged is safe");
+  }
+  return error("resume the log after a failed write", status);
 }
 
 Result<std::optional<std::string>> EmbeddedStore::get(rocksdb::ColumnFamilyHandle* family,
@@ -177,7 +194,8 @@ Result<Offset> EmbeddedStore::read(PartitionId id, std::string_view topic, Offse
   const rocksdb::Slice upper_slice{upper};
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &upper_slice;
-  options.fill_cache = false;  // read once, in order; the cache is for keys and large files' indexes
+  options.fill_cache =
+      false;  // read once, in order; the cache is for keys and large files' indexes
   const std::unique_ptr<rocksdb::Iterator> rows{db_->NewIterator(options, records())};
   for (rows->Seek(record_row(id, from)); rows->Valid(); rows->Next()) {
     const auto row = parse_record_row(rows->key().ToStringView());

@@ -43,8 +43,8 @@ class EmbeddedStore {
   rocksdb::ColumnFamilyHandle* meta() const { return families_[0]; }
   std::string where() const { return directory_.string(); }
 
-  // After a failed write nothing is stored until the database could be resumed, which the next
-  // write tries.
+  // `unavailable` while the disk is full: every further write tries again. `fatal` after any other
+  // failure, from then on.
   Status write(rocksdb::WriteBatch& batch, bool sync);
 
   Result<std::optional<std::string>> get(rocksdb::ColumnFamilyHandle* family,
@@ -63,6 +63,7 @@ class EmbeddedStore {
 
  private:
   explicit EmbeddedStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  Status resume();
   Result<Record> decode(PartitionId id, std::string_view topic, Offset offset,
                         const rocksdb::Slice& stored) const;
 

@@ -77,8 +77,7 @@ Result<Offset> EmbeddedTrimmer::first_since(TopicState& topic, std::int32_t part
 
 Status EmbeddedTrimmer::trim_by_time(TopicState& topic, std::int32_t partition) {
   PartitionState& state = topic.at(partition);
-  const auto begin =
-      first_since(topic, partition, parts_.clock.wall_now() - topic.retention());
+  const auto begin = first_since(topic, partition, parts_.clock.wall_now() - topic.retention());
   if (!begin) return begin.error();
   if (*begin == state.begin) return {};
 
@@ -89,8 +88,7 @@ Status EmbeddedTrimmer::trim_by_time(TopicState& topic, std::int32_t partition) 
   return remove_from_disk(topic, partition, *begin);
 }
 
-Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partition,
-                                         Offset begin) {
+Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partition, Offset begin) {
   PartitionState& state = topic.at(partition);
   const PartitionId id = topic.id(partition);
   rocksdb::ColumnFamilyHandle* records = parts_.store.records();

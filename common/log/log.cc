@@ -9,8 +9,8 @@ namespace millrace {
 
 namespace {
 
-// Kafka's murmur2 (org.apache.kafka.common.utils.Utils), so that a key falls into the same partition
-// whichever log and whichever client writes it.
+// Kafka's murmur2 (org.apache.kafka.common.utils.Utils), so that a key falls into the same
+// partition whichever log and whichever client writes it.
 std::uint32_t murmur2(std::string_view bytes) {
   constexpr std::uint32_t kSeed = 0x9747b28cU;
   constexpr std::uint32_t kMultiplier = 0x5bd1e995U;

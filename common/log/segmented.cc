@@ -99,10 +99,9 @@ class SegmentedSession final : public LogSession {
     if (std::ranges::none_of(outputs, needs_segments)) return session_->commit(outputs, consumed);
     std::promise<Result<std::vector<Record>>> outcome;
     auto stored = outcome.get_future();
-    store_segments(writer_, {outputs.begin(), outputs.end()},
-                   [&outcome](Result<std::vector<Record>> records) {
-                     outcome.set_value(std::move(records));
-                   });
+    store_segments(
+        writer_, {outputs.begin(), outputs.end()},
+        [&outcome](Result<std::vector<Record>> records) { outcome.set_value(std::move(records)); });
     const auto records = stored.get();
     if (!records) return records.error();
     return session_->commit(*records, consumed);

@@ -14,7 +14,8 @@ namespace millrace {
 // and never overwrite those of another upload.
 inline constexpr std::size_t kSegmentBytes = 512 * 1024;
 
-// The largest record of either log, segmented or not: 64 MiB and a slack for the event around a file's bytes.
+// The largest record of either log, segmented or not: 64 MiB and a slack for the event around a
+// file's bytes.
 inline constexpr std::size_t kRecordBytesMax = (64U + 1U) << 20U;
 
 // A view of `base` that splits on append and joins on read. Sessions and readers pass over earlier

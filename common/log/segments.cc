@@ -66,7 +66,8 @@ class SegmentsBeingStored {
       for (std::size_t first = 0; first < earlier.size(); first += kSegmentsPerAppend) {
         const auto begin = earlier.begin() + static_cast<std::ptrdiff_t>(first);
         const auto count = std::min(kSegmentsPerAppend, earlier.size() - first);
-        groups.push_back({i, first,
+        groups.push_back({i,
+                          first,
                           {std::make_move_iterator(begin),
                            std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count))}});
       }
@@ -75,7 +76,8 @@ class SegmentsBeingStored {
     return groups;
   }
 
-  void stored(std::size_t record, std::size_t first, const Result<std::vector<Position>>& positions) {
+  void stored(std::size_t record, std::size_t first,
+              const Result<std::vector<Position>>& positions) {
     {
       const std::lock_guard lock{mutex_};
       if (!positions) {
@@ -137,9 +139,7 @@ std::vector<Offset> segment_offsets(const Record& record) {
   return offsets;
 }
 
-bool is_earlier_segment(const Record& record) {
-  return record.header(headers::kSegments) == kPart;
-}
+bool is_earlier_segment(const Record& record) { return record.header(headers::kSegments) == kPart; }
 
 bool needs_segments(const Record& record) {
   return record.value.size() > kSegmentBytes || !record.header(headers::kSegments).empty();
@@ -158,8 +158,8 @@ void store_segments(const std::shared_ptr<LogWriter>& writer, std::vector<Record
   if (groups.empty()) return state->finish();
   for (auto& group : groups) {
     writer->append_async(std::move(group.segments),
-                         [state, record = group.record, first = group.first](
-                             const Result<std::vector<Position>>& positions) {
+                         [state, record = group.record,
+                          first = group.first](const Result<std::vector<Position>>& positions) {
                            state->stored(record, first, positions);
                          });
   }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kPollRecords = 1'000;
 constexpr std::size_t kPollBytes = 8U << 20U;
-constexpr std::chrono::milliseconds kPollWait{1'000};  // it is woken for everything that matters
+constexpr std::chrono::milliseconds kPollWait{1'000};   // it is woken for everything that matters
 constexpr std::chrono::milliseconds kRetryWait{1'000};  // after a failure of the log or the disk
 constexpr std::size_t kWaitersMax = 10'000;  // requests that wait for a table; more are refused
 

@@ -46,8 +46,8 @@ class Table {
   virtual std::vector<Row> scan(std::string_view prefix, std::string_view after,
                                 std::size_t limit) const = 0;
 
-  // True once everything up to the topic's end as it was when the call began has been applied; waits
-  // at most `wait`. Not on an Asio thread.
+  // True once everything up to the topic's end as it was when the call began has been applied;
+  // waits at most `wait`. Not on an Asio thread.
   virtual bool catch_up(std::chrono::milliseconds wait) = 0;
   // Calls `done(true)` on the table's thread once records before `target` are applied, or
   // `done(false)` when the table stops. For callers that must not block.
@@ -55,7 +55,6 @@ class Table {
 };
 
 // Starts the table's thread. Stops and joins when destroyed.
-Result<std::unique_ptr<Table>> open_table(Log& log, TableOptions options,
-                                          MetricsRegistry& metrics);
+Result<std::unique_ptr<Table>> open_table(Log& log, TableOptions options, MetricsRegistry& metrics);
 
 }  // namespace millrace

@@ -77,8 +77,8 @@ rocksdb::Status TableStore::open_database() {
   const std::vector<rocksdb::ColumnFamilyDescriptor> families{
       {rocksdb::kDefaultColumnFamilyName, family_options()}, {"rows", family_options()}};
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(database_options(), directory_.string(),
-                                                   families, &families_, &db);
+  const rocksdb::Status status =
+      rocksdb::DB::Open(database_options(), directory_.string(), families, &families_, &db);
   db_.reset(db);
   return status;
 }
@@ -113,9 +113,9 @@ bool TableStore::read_positions() {
 Status TableStore::clear() {
   close();
   positions_.clear();
-  rocksdb::Status status =
-      rocksdb::DestroyDB(directory_.string(), rocksdb::Options{database_options(), family_options()},
-                         {{rocksdb::kDefaultColumnFamilyName, {}}, {"rows", {}}});
+  rocksdb::Status status = rocksdb::DestroyDB(
+      directory_.string(), rocksdb::Options{database_options(), family_options()},
+      {{rocksdb::kDefaultColumnFamilyName, {}}, {"rows", {}}});
   if (status.ok()) status = open_database();
   if (!status.ok()) return database_error("rebuild a table", directory_, status);
   return {};

@@ -92,8 +92,7 @@ bool Authenticator::loopback_name(std::string_view host) {
     name = name.substr(0, name.find(':'));
   }
   if (name == "localhost" || name == "[::1]" || name.ends_with(".localhost")) return true;
-  return name.starts_with("127.") &&
-         name.find_first_not_of("0123456789.") == std::string::npos &&
+  return name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos &&
          std::count(name.begin(), name.end(), '.') == 3;
 }
 

@@ -62,16 +62,14 @@ net::awaitable<Response> put_collection(const Request& request, Services& servic
   const auto stored =
       co_await services.collections.put(request.caller, request.param("c"), std::move(wanted));
   if (!stored) co_return Response{stored.error()};
-  const CollectionCounts counts =
-      co_await services.documents.counts(stored->collection.name);
+  const CollectionCounts counts = co_await services.documents.counts(stored->collection.name);
   json::Writer out;
   write_collection(out, stored->collection, counts);
   co_return Response{stored->created ? 201U : 200U, out.take()};
 }
 
 net::awaitable<Response> delete_collection(const Request& request, Services& services) {
-  const auto removed =
-      co_await services.collections.remove(request.caller, request.param("c"));
+  const auto removed = co_await services.collections.remove(request.caller, request.param("c"));
   if (!removed) co_return Response{removed.error()};
   json::Writer out;
   out.begin_object().field("status", "deleted").field("documents", *removed).end_object();

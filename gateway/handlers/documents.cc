@@ -14,7 +14,7 @@ constexpr std::size_t kInlineBytesMax = 256U << 10U;  // more is parsed on the p
 constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 constexpr std::int64_t kListMax = 1'000;
 constexpr std::int64_t kListDefault = 100;
-constexpr std::int64_t kContextMax = 5'000;      // code points
+constexpr std::int64_t kContextMax = 5'000;  // code points
 constexpr std::int64_t kContextDefault = 300;
 
 std::string accepted_json(const std::string& collection,
@@ -89,8 +89,8 @@ net::awaitable<Response> post_documents(const Request& request, Services& servic
   if (given.size() > kIdempotencyKeyBytesMax) {
     co_return Response{bad_field("Idempotency-Key", "is longer than 255 bytes")};
   }
-  const std::string key = request.caller.principal.name + "\n" + request.param("c") + "\n" +
-                          std::string{given};
+  const std::string key =
+      request.caller.principal.name + "\n" + request.param("c") + "\n" + std::string{given};
   auto answer = co_await claimed(request, services, key);
   if (answer) co_return std::move(*answer);
   Response response = co_await accept(request, services, std::move(*documents));
@@ -112,15 +112,15 @@ net::awaitable<Response> put_document(const Request& request, Services& services
 }
 
 net::awaitable<Response> get_document(const Request& request, Services& services) {
-  const auto status = co_await services.documents.status(request.caller, request.param("c"),
-                                                         request.param("id"));
+  const auto status =
+      co_await services.documents.status(request.caller, request.param("c"), request.param("id"));
   if (!status) co_return Response{status.error()};
   co_return Response{200, to_json(*status)};
 }
 
 net::awaitable<Response> delete_document(const Request& request, Services& services) {
-  const auto removed = co_await services.documents.remove(request.caller, request.param("c"),
-                                                          request.param("id"));
+  const auto removed =
+      co_await services.documents.remove(request.caller, request.param("c"), request.param("id"));
   if (!removed) co_return Response{removed.error()};
   const std::vector<AcceptedDocument> documents{*removed};
   co_return Response{202, accepted_json(request.param("c"), documents)};
@@ -140,8 +140,8 @@ net::awaitable<Response> list_documents(const Request& request, Services& servic
                                    "indexed, deleted, failed")};
     }
   }
-  const auto page = co_await services.documents.list(request.caller, request.param("c"),
-                                                     std::move(wanted));
+  const auto page =
+      co_await services.documents.list(request.caller, request.param("c"), std::move(wanted));
   if (!page) co_return Response{page.error()};
   json::Writer out;
   out.begin_object().key("documents").begin_array();
@@ -162,8 +162,8 @@ net::awaitable<Response> stream_document(const Request& request, Services& servi
 }
 
 net::awaitable<Response> stream_collection(const Request& request, Services& services) {
-  auto source = co_await services.documents.collection_events(
-      request.caller, request.param("c"), last_event_id(request));
+  auto source = co_await services.documents.collection_events(request.caller, request.param("c"),
+                                                              last_event_id(request));
   if (!source) co_return Response{source.error()};
   Response response;
   response.stream = std::move(*source);

@@ -66,16 +66,18 @@ std::optional<Problem> check_question(const Services& services, std::string_view
     return bad_field(where, "is empty");
   }
   if (question.size() > services.options.question_bytes_max) {
-    return bad_field(where, "is longer than " +
-                                std::to_string(services.options.question_bytes_max) + " bytes");
+    return bad_field(
+        where, "is longer than " + std::to_string(services.options.question_bytes_max) + " bytes");
   }
   if (fields.has_filter) {
-    return bad_field("filter", "filters come with hybrid retrieval, which this version does not "
-                               "have yet; leave it out");
+    return bad_field("filter",
+                     "filters come with hybrid retrieval, which this version does not "
+                     "have yet; leave it out");
   }
   if (fields.mode == "lexical") {
-    return bad_field("mode", "\"lexical\" comes with hybrid retrieval, which this version does not "
-                             "have yet; use \"hybrid\" or \"dense\"");
+    return bad_field("mode",
+                     "\"lexical\" comes with hybrid retrieval, which this version does not "
+                     "have yet; use \"hybrid\" or \"dense\"");
   }
   if (fields.mode != "hybrid" && fields.mode != "dense") {
     return bad_field("mode", "must be \"hybrid\" or \"dense\"");

@@ -16,10 +16,7 @@ net::awaitable<Response> get_readyz(const Request&, Services& services) {
 
 net::awaitable<Response> get_health(const Request&, Services& services) {
   json::Writer out;
-  out.begin_object()
-      .field("status", "ok")
-      .field("ready", services.readiness.ready())
-      .end_object();
+  out.begin_object().field("status", "ok").field("ready", services.readiness.ready()).end_object();
   co_return Response{200, out.take()};
 }
 

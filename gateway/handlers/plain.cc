@@ -72,8 +72,7 @@ Reply<std::vector<NewDocument>> read_index_request(const Request& request,
   if (count == 0) return bad_request("there is no document in the request");
   if (count > services.options.documents_per_request_max) {
     return bad_request("one request takes at most " +
-                       std::to_string(services.options.documents_per_request_max) +
-                       " documents");
+                       std::to_string(services.options.documents_per_request_max) + " documents");
   }
   std::vector<NewDocument> documents;
   for (std::size_t i = 0; array.exists() && i < array.size(); ++i) {
@@ -92,8 +91,7 @@ Reply<std::vector<NewDocument>> read_index_request(const Request& request,
 }
 
 Reply<NewDocument> read_pdf(const Request& request) {
-  const auto parts =
-      parse_multipart(request.field("content-type"), request.body, kUploadPartsMax);
+  const auto parts = parse_multipart(request.field("content-type"), request.body, kUploadPartsMax);
   if (!parts) return parts.error();
   for (const FormPart& part : *parts) {
     if (part.name != "file") continue;
@@ -241,8 +239,8 @@ net::awaitable<Response> plain_stats(const Request& request, Services& services)
 }
 
 net::awaitable<Response> plain_clear(const Request& request, Services& services) {
-  const auto removed = co_await services.documents.clear(request.caller,
-                                                         std::string{kDefaultCollection});
+  const auto removed =
+      co_await services.documents.clear(request.caller, std::string{kDefaultCollection});
   if (!removed) co_return Response{removed.error()};
   json::Writer out;
   out.begin_object().field("status", "cleared").field("documents", *removed).end_object();

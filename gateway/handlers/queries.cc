@@ -116,8 +116,8 @@ net::awaitable<Response> delete_query(const Request& request, Services& services
 }
 
 net::awaitable<Response> stream_query(const Request& request, Services& services) {
-  auto source = co_await services.queries.events(request.caller, request.param("id"),
-                                                 last_event_id(request));
+  auto source =
+      co_await services.queries.events(request.caller, request.param("id"), last_event_id(request));
   if (!source) co_return Response{source.error()};
   Response response;
   response.stream = std::move(*source);

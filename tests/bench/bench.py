@@ -120,7 +120,8 @@ class Bench:
 
     def encoder(self, texts):
         """Chunks per second of the embedding model alone, on the chunks of the same texts."""
-        output = subprocess.run([str(self.arguments.tools / "bench_encoder"), str(texts)], check=True,
+        output = subprocess.run([str(self.arguments.tools / "bench_encoder"),
+                                 str(self.arguments.model), str(texts)], check=True,
                                 capture_output=True, text=True).stdout
         return json.loads(output)
 
@@ -245,6 +246,7 @@ def print_table(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--tools", type=pathlib.Path, required=True, help="folder of bench_encoder")
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the model")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--corpus", type=pathlib.Path, help="BEIR folder to take the texts from")
     parser.add_argument("--documents", type=int, default=5000)

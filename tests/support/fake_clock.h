@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-// Stands still until advance() or sleep_for() moves it: a sleep returns at once and is written down.
-// Thread-safe.
+// Stands still until advance() or sleep_for() moves it: a sleep returns at once and is written
+// down. Thread-safe.
 class FakeClock : public Clock {
  public:
   Wall wall_now() const override {

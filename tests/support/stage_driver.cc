@@ -126,7 +126,8 @@ void StageDriver::restart_with(std::unique_ptr<Stage> stage) {
 std::vector<Record> StageDriver::read(std::string_view topic) {
   const std::vector<std::string> topics{std::string{topic}};
   const Offsets ends = must(end_offsets(log_, topics));
-  const std::unique_ptr<LogReader> reader = must(log_.open_reader(must(begin_offsets(log_, topics))));
+  const std::unique_ptr<LogReader> reader =
+      must(log_.open_reader(must(begin_offsets(log_, topics))));
   std::vector<Record> all;
   const auto at_end = [&] {
     return std::ranges::all_of(reader->positions(), [&](const auto& position) {

@@ -22,9 +22,8 @@ class WatchedLog::Session : public LogSession {
       fault = owner_.poll_fault_;
     }
     std::optional<Error> error = fault ? fault() : std::nullopt;
-    Result<std::vector<Record>> records = error
-                                              ? Result<std::vector<Record>>{std::move(*error)}
-                                              : base_->poll(max_records, max_bytes, wait);
+    Result<std::vector<Record>> records = error ? Result<std::vector<Record>>{std::move(*error)}
+                                                : base_->poll(max_records, max_bytes, wait);
     {
       const std::lock_guard lock{owner_.mutex_};
       ++owner_.polls_;

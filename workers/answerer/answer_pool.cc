@@ -369,9 +369,8 @@ void AnswerPool::Impl::stop(std::chrono::milliseconds grace) {
   thread.join();
 }
 
-AnswerPool::AnswerPool(Log& log, LanguageModel& model, const Clock& clock,
-                       const AnswerProbe& probe, AnswerPoolOptions options,
-                       FinishedHandler on_finished)
+AnswerPool::AnswerPool(Log& log, LanguageModel& model, const Clock& clock, const AnswerProbe& probe,
+                       AnswerPoolOptions options, FinishedHandler on_finished)
     : impl_{std::make_unique<Impl>(log, model, clock, probe, options, std::move(on_finished))} {}
 
 AnswerPool::~AnswerPool() { impl_->stop(std::chrono::milliseconds{0}); }

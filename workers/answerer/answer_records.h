@@ -42,7 +42,6 @@ Record transcript_of(const GatheredQuery& gathered, const AnswerEvent& last, Clo
 Transcript failed_transcript(const GatheredQuery& gathered, const AnswerFailure& failure,
                              Clock::Wall now);
 
-
 // A search's only event.
 Record search_result(const GatheredQuery& gathered);
 // A query that failed before its first event: the failed event; for answers the transcript too.

@@ -93,8 +93,8 @@ struct Answerer::Impl {
   asio::steady_timer timer;  // of the pool's thread
 };
 
-Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_,
-                     MetricsRegistry& metrics, const AnswererOptions& options_)
+Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_, MetricsRegistry& metrics,
+                     const AnswererOptions& options_)
     : log{log_},
       clock{clock_},
       options{options_},
@@ -169,7 +169,8 @@ std::optional<Outputs> Answerer::Impl::conclude(GatheredQuery& gathered) {
   }
   if (gathered.query.kind == Query::Kind::search) return finish_search(gathered);
   if (pool.start(gathered)) return std::nullopt;
-  return fail(gathered, {std::string{kOverloaded}, "too many questions are being answered; ask again"});
+  return fail(gathered,
+              {std::string{kOverloaded}, "too many questions are being answered; ask again"});
 }
 
 void Answerer::Impl::take_over(GatheredQuery gathered, Outputs& outputs) {
@@ -277,7 +278,8 @@ std::vector<Result<Outputs>> Answerer::process(std::span<const Record> batch) {
 Outputs Answerer::given_up(const Record& record, const Error& error) {
   Outputs outputs;
   if (record.topic != topics::kPassages || record.key.empty()) return outputs;
-  AnswerEvent event = failed_event({"rejected", "the search result cannot be read: " + error.message});
+  AnswerEvent event =
+      failed_event({"rejected", "the search result cannot be read: " + error.message});
   event.query_id = record.key;
   outputs.push_back(to_record(event));
   return outputs;

@@ -18,9 +18,9 @@ struct AnswererOptions {
   std::chrono::milliseconds search_timeout{2'000};
   std::chrono::milliseconds answer_timeout{120'000};
   std::chrono::milliseconds stop_grace{10'000};
-  std::size_t in_flight_max = 256;    // model calls at a time
-  std::size_t waiting_max = 1'024;    // answers that wait for one; more are refused as overloaded
-  std::size_t gathering_max = 4'096;  // queries that wait for an index partition
+  std::size_t in_flight_max = 256;      // model calls at a time
+  std::size_t waiting_max = 1'024;      // answers that wait for one; more are refused as overloaded
+  std::size_t gathering_max = 4'096;    // queries that wait for an index partition
   std::size_t remembered_max = 65'536;  // finished and cancelled queries, against redelivery
 };
 

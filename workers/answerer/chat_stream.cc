@@ -44,7 +44,8 @@ bool ChatStream::fail(std::string message) {
 bool ChatStream::feed(std::string_view piece) {
   if (head_.size() < kHeadBytesMax) head_ += piece.substr(0, kHeadBytesMax - head_.size());
   if (parser_.feed(piece)) return true;
-  if (!complete_ && !stopped_) fail("the stream has a line over " + std::to_string(kLineBytesMax) + " bytes");
+  if (!complete_ && !stopped_)
+    fail("the stream has a line over " + std::to_string(kLineBytesMax) + " bytes");
   return false;
 }
 
@@ -74,7 +75,8 @@ bool ChatStream::chunk(json::Value root) {
   const json::Value choice = choices[0];
   const json::Value delta = member(choice, "delta");
   if (!append(member(delta.exists() ? delta : member(choice, "message"), "content"))) return false;
-  // The usage comes after this, so it is not the end yet; but a server that now closes has finished.
+  // The usage comes after this, so it is not the end yet; but a server that now closes has
+  // finished.
   if (member(choice, "finish_reason").is_string()) complete_ = true;
   return true;
 }

@@ -13,9 +13,9 @@ namespace millrace {
 // A model's text with numbers in brackets, resolved against the passages it was given.
 struct CitedText {
   std::vector<Citation> citations;  // in the order of the text, none twice
-  double cited = 0;       // share of the text's sentences that a valid number follows
-  double support = 0;     // mean share of a citing sentence's words that its quote holds
-  double relevance = 0;   // best score of a cited passage, from 0 to 1
+  double cited = 0;                 // share of the text's sentences that a valid number follows
+  double support = 0;               // mean share of a citing sentence's words that its quote holds
+  double relevance = 0;             // best score of a cited passage, from 0 to 1
 };
 
 // Numbers stand as [1], [1, 2] or [1][2], in a sentence or right after it. Each is resolved to the

@@ -18,7 +18,8 @@
 
 namespace millrace {
 
-// What the outboxes of a pool share. The log may call back when the pool is gone: `io` is null then.
+// What the outboxes of a pool share. The log may call back when the pool is gone: `io` is null
+// then.
 struct OutboxHome {
   std::mutex mutex;  // of io
   boost::asio::io_context* io = nullptr;
@@ -41,12 +42,12 @@ class EventOutbox : public std::enable_shared_from_this<EventOutbox> {
 
   void set_attempt(std::int32_t attempt) { attempt_ = attempt; }
   std::int32_t attempt() const { return attempt_; }
-  void add(AnswerEvent event);         // query id, attempt and index are filled in
+  void add(AnswerEvent event);  // query id, attempt and index are filled in
   void add_delta(std::string_view text);
-  void add_record(Record record);      // of another topic
-  void close() { closed_ = true; }     // nothing follows
-  void flush();                        // hands to the log what is there. Last thing to do with it
-  void abandon();                      // writes nothing more, calls nobody
+  void add_record(Record record);   // of another topic
+  void close() { closed_ = true; }  // nothing follows
+  void flush();                     // hands to the log what is there. Last thing to do with it
+  void abandon();                   // writes nothing more, calls nobody
 
  private:
   void seal();

@@ -73,7 +73,7 @@ std::vector<PassageSentence> sentences_of(std::string_view text) {
   for (const TextRange& whole : ranges) {
     const TextRange range = cut(text, trimmed(text, whole));
     PassageSentence sentence{range.begin, range.end,
-                      words(text.substr(range.begin, range.end - range.begin))};
+                             words(text.substr(range.begin, range.end - range.begin))};
     if (!sentence.words.empty()) out.push_back(std::move(sentence));
   }
   return out;
@@ -121,7 +121,8 @@ double coverage(std::span<const std::string> wanted, std::span<const double> wei
   return total > 0 ? covered / total : 0;
 }
 
-ClaimMatch best_match(std::span<const std::string> claim, std::span<const PassageSentence> sentences) {
+ClaimMatch best_match(std::span<const std::string> claim,
+                      std::span<const PassageSentence> sentences) {
   assert(!sentences.empty());
   // Long words say more than short ones, in any language with letters.
   std::vector<double> weights;

@@ -12,8 +12,7 @@
 namespace millrace {
 
 // What a reader gets when the passages do not hold the answer.
-inline constexpr std::string_view kRefusal =
-    "I could not find an answer to this in the documents.";
+inline constexpr std::string_view kRefusal = "I could not find an answer to this in the documents.";
 
 // A quote longer than this is not read: longer sentences (tables, lists) are cut at a word.
 inline constexpr std::size_t kSentenceBytesMax = 600;
@@ -35,7 +34,8 @@ Citation cite(std::int32_t number, const Passage& passage, const PassageSentence
 // True for one word in two forms: the same, or alike up to a short ending ("invent", "invented").
 bool same_word(std::string_view a, std::string_view b);
 
-// How much of `wanted` the words cover, from 0 to 1, each weighted; weights.size() == wanted.size().
+// How much of `wanted` the words cover, from 0 to 1, each weighted; weights.size() ==
+// wanted.size().
 double coverage(std::span<const std::string> wanted, std::span<const double> weights,
                 std::span<const std::string> words);
 
@@ -44,6 +44,7 @@ struct ClaimMatch {
   std::size_t sentence = 0;
   double overlap = 0;  // of the claim's words
 };
-ClaimMatch best_match(std::span<const std::string> claim, std::span<const PassageSentence> sentences);
+ClaimMatch best_match(std::span<const std::string> claim,
+                      std::span<const PassageSentence> sentences);
 
 }  // namespace millrace

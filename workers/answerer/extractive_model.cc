@@ -68,8 +68,8 @@ void weigh_words(const std::vector<std::string>& question, std::vector<Candidate
       return std::any_of(c.sentence.words.begin(), c.sentence.words.end(),
                          [&](const std::string& other) { return same_word(word, other); });
     });
-    weights.push_back(std::log(1.0 + static_cast<double>(candidates.size()) /
-                                         (1.0 + static_cast<double>(have))));
+    weights.push_back(
+        std::log(1.0 + static_cast<double>(candidates.size()) / (1.0 + static_cast<double>(have))));
   }
   for (Candidate& candidate : candidates) {
     candidate.overlap = coverage(question, weights, candidate.sentence.words);
@@ -179,15 +179,14 @@ AnswerDraft refusal(double evidence, double threshold) {
   draft.text = kRefusal;
   draft.refused = true;
   draft.needs_human_review = true;
-  draft.confidence = threshold > 0 ? kConfidenceAtThreshold * std::clamp(evidence / threshold, 0.0, 1.0)
-                                   : 0;
+  draft.confidence =
+      threshold > 0 ? kConfidenceAtThreshold * std::clamp(evidence / threshold, 0.0, 1.0) : 0;
   draft.model = "extractive";
   return draft;
 }
 
 // Free function: a coroutine that runs on the threads it is spawned on.
-asio::awaitable<Result<AnswerDraft>> extract_there(const ExtractiveModel* model,
-                                                   AnswerTask task) {
+asio::awaitable<Result<AnswerDraft>> extract_there(const ExtractiveModel* model, AnswerTask task) {
   co_return model->extract(task);
 }
 

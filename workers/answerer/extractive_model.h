@@ -11,10 +11,10 @@ namespace millrace {
 
 struct ExtractiveOptions {
   // Similarity of the question to the best evidence below which there is no answer; see README.
-  double refusal_threshold = 0.3;
-  std::size_t threads = 1;          // of embedding sentences
-  std::size_t sentences_max = 4;    // of an answer
-  std::size_t embedded_max = 8;     // candidates that the embedding model looks at
+  double refusal_threshold = 0.4;
+  std::size_t threads = 1;           // of embedding sentences
+  std::size_t sentences_max = 4;     // of an answer
+  std::size_t embedded_max = 4;      // candidates that the embedding model looks at
   std::size_t embedded_bytes = 240;  // of each of them: its beginning
 };
 

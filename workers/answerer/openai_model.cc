@@ -117,8 +117,8 @@ asio::awaitable<OpenAiModel::Call> OpenAiModel::call(std::string body,
   if (stream->stopped()) {
     call.status = retryable("stopped");
   } else if (response && response->status != 200) {
-    const std::string message = "HTTP status " + std::to_string(response->status) + ": " +
-                                stream->error_message();
+    const std::string message =
+        "HTTP status " + std::to_string(response->status) + ": " + stream->error_message();
     call.status = is_overload(response->status) ? unavailable(message) : rejected(message);
     call.pause = retry_after(*response);
   } else {

@@ -29,8 +29,8 @@ AnswerProbe::AnswerProbe(MetricsRegistry& metrics) {
   confidence_ = metrics.histogram("answer_confidence", "Confidence of a completed answer", {},
                                   {.1, .2, .3, .4, .5, .6, .7, .8, .9, 1});
   refusals_ = metrics.counter("answer_refusals_total", "Answers refused for want of evidence");
-  needs_human_review_ = metrics.counter("answer_needs_human_review_total",
-                                        "Answers that a person should look at");
+  needs_human_review_ =
+      metrics.counter("answer_needs_human_review_total", "Answers that a person should look at");
   in_flight_ = metrics.gauge("answers_in_flight", "Answers begun and not finished");
   time_to_first_delta_ = metrics.histogram("answer_time_to_first_delta_seconds",
                                            "From a question's acceptance to its first delta");

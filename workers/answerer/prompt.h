@@ -16,7 +16,8 @@ struct Prompt {
 inline constexpr std::size_t kPromptBytesMax = 24'000;
 
 // The passages, numbered, in blocks that their text cannot close, then the question. What passages
-// do not fit whole is cut at a code point; those after it are left out. The question is always whole.
+// do not fit whole is cut at a code point; those after it are left out. The question is always
+// whole.
 Prompt make_prompt(const AnswerTask& task, std::size_t bytes_max = kPromptBytesMax);
 
 }  // namespace millrace

@@ -53,7 +53,12 @@ class Packer {
             units_[at].block->headings != units_[at - 1].block->headings);
   }
 
+  bool begins_page(std::size_t at) const {
+    return at > 0 && units_[at].block->page != units_[at - 1].block->page;
+  }
+
   bool must_close_before(std::size_t next) const {
+    if (begins_page(next)) return true;
     if (tokens_ + units_[next].tokens > budget_) return true;
     if (units_[next].end - units_[first_].begin > budget_ * kBytesPerToken) return true;
     return begins_section(next) && !is_heading(next - 1) && tokens_ > budget_ / kSmallSection;
@@ -63,9 +68,10 @@ class Packer {
 
   void close_before(std::size_t next) {
     const std::size_t opened = first_;
-    const std::size_t end = end_without_headings(next);
+    const bool page = begins_page(next);
+    const std::size_t end = page ? next : end_without_headings(next);
     emit(end);
-    first_ = begins_section(end) ? end : overlap_begin(opened, end, next);
+    first_ = page || begins_section(end) ? end : overlap_begin(opened, end, next);
     tokens_ = tokens_of(first_, next);
   }
 

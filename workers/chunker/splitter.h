@@ -17,9 +17,10 @@ struct ChunkerOptions {
 
 // Cuts a text into chunks, in time linear in its length. Sentences, table rows and headings stay
 // whole where they fit; a longer one is cut between words. A heading begins a new chunk unless the
-// section before it is small, and never ends one. Overlap does not cross a heading. Each chunk is
-// exactly the code points [start, end), without white space at either end; every other character
-// that is no white space is in at least one chunk.
+// section before it is small, and never ends one. No chunk crosses a page, so that a citation's
+// page is that of its quote. Overlap does not cross a heading or a page. Each chunk is exactly the
+// code points [start, end), without white space at either end; every other character that is no
+// white space is in at least one chunk.
 std::vector<Chunk> split(const TextEvent& event, const Tokenizer& tokenizer,
                          const ChunkerOptions& options);
 

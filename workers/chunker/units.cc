@@ -33,7 +33,7 @@ class LongRange {
     }
     if (fits == 0) return cut_inside_token(range, bytes_max, used);
     for (std::size_t at = fits; at > fits / 2; --at) {
-      if (tokens[at].begin > tokens[at - 1].end) {  // white space between: a word ends
+      if (word_ends_between(tokens[at - 1].end, tokens[at].begin)) {
         used = at;
         return tokens[at].begin;
       }
@@ -47,6 +47,12 @@ class LongRange {
     used = 0;
     const std::size_t at = boundary_before(range.begin + bytes_max, range.begin);
     return std::min(range.end, std::max(at, next_boundary(range.begin)));
+  }
+  // White space and nothing else: a normalized accent leaves a gap between two tokens as well.
+  bool word_ends_between(std::size_t end, std::size_t begin) const {
+    if (begin <= end) return false;
+    const TextRange rest = trimmed(text_, {end, begin});
+    return rest.begin == rest.end;
   }
   std::size_t boundary_before(std::size_t at, std::size_t floor) const {
     if (at >= text_.size()) return text_.size();

@@ -143,6 +143,7 @@ Result<IndexChange> StoredPartitionIndex::apply(const EmbeddingEvent& event) {
     }
   }
   if (arrival->staged != nullptr) {
+    if (batch.removed) return rejected("a removal has the revision of batches that were staged");
     if (arrival->staged->batches != batch.batches) {
       return rejected("batch " + std::to_string(batch.batch) + " says that there are " +
                       std::to_string(batch.batches) + " batches, earlier ones said " +

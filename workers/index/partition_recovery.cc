@@ -76,6 +76,22 @@ std::uint64_t slots_within(const VectorBlock& block, std::span<const Needed> nee
   return found;
 }
 
+// The first range from `next` on that lies at or behind `border`. A batch may have filled one block
+// and gone on in the next one: a range across the border is cut in two.
+template <class Needed>
+std::size_t cut_at(std::vector<Needed>& needed, std::size_t next, std::uint64_t border) {
+  auto range =
+      std::partition_point(needed.begin() + static_cast<std::ptrdiff_t>(next), needed.end(),
+                           [border](const Needed& n) { return end_of(n.range) <= border; });
+  if (range != needed.end() && range->range.first < border) {
+    Needed rest = *range;
+    rest.range = {border, end_of(range->range) - border};
+    range->range.count = border - range->range.first;
+    range = needed.insert(range + 1, rest);
+  }
+  return static_cast<std::size_t>(range - needed.begin());
+}
+
 }  // namespace
 
 // Places the block of one file behind what is there, with everything needed before it. False when
@@ -91,23 +107,8 @@ bool StoredPartitionIndex::load_block(const std::string& name, std::vector<Neede
   const std::uint64_t first = block->first_slot();
   const std::uint64_t end = block->last_slot() + 1;
   if (!vectors_.blocks().empty() && vectors_.blocks().back().last_slot() >= first) return false;
-  const auto from = [&](std::uint64_t slot) {
-    return static_cast<std::size_t>(
-        std::partition_point(needed.begin() + static_cast<std::ptrdiff_t>(next), needed.end(),
-                             [slot](const Needed& n) { return end_of(n.range) <= slot; }) -
-        needed.begin());
-  };
-  // Ranges never cross the border of a block that was written when it was full, except where the
-  // block grew out of a batch that did: those are cut in two.
-  for (const std::uint64_t border : {first, end}) {
-    const std::size_t at = from(border);
-    if (at == needed.size() || needed[at].range.first >= border) continue;
-    Needed rest = needed[at];
-    rest.range = {border, end_of(rest.range) - border};
-    needed[at].range.count = border - needed[at].range.first;
-    needed.insert(needed.begin() + static_cast<std::ptrdiff_t>(at) + 1, rest);
-  }
-  const std::size_t begin = from(first);
+  const std::size_t begin = cut_at(needed, next, first);
+  cut_at(needed, begin, end);
   std::size_t behind = begin;
   std::uint64_t wanted = 0;
   for (; behind < needed.size() && needed[behind].range.first < end; ++behind) {
@@ -126,7 +127,9 @@ bool StoredPartitionIndex::load_block(const std::string& name, std::vector<Neede
 
 Status StoredPartitionIndex::load_vectors(std::vector<Needed> needed) {
   std::size_t next = 0;
-  for (const std::string& name : files_.list()) {
+  const Result<std::vector<std::string>> names = files_.list();
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
     Status status;
     if (!load_block(name, needed, next, status)) stale_files_ = true;
     if (!status) return status;

@@ -12,12 +12,14 @@
 
 namespace millrace {
 
-// Snapshots of full blocks, one file each, so that opening reads few files instead of one row per
-// vector. A file says nothing that RocksDB does not: it is used only when it is whole and of this
-// index. Grammar, numbers little-endian:
+// Snapshots of full blocks, one file each, so that opening reads few files, straight into the
+// memory that is searched, instead of one row per vector. A file says nothing that RocksDB does
+// not: it is used only when it is whole and of this index. Grammar, numbers as the machine has them
+// (files of another machine do not have this version and are refused):
 //   file = "MLRV" version:u32 index-id dimensions:u32 rows:u32
-//          slot:u64*rows value:f16*rows*dimensions checksum:u64
-// index-id is 26 bytes; the checksum is FNV-1a over 64-bit words (the last one filled with zeros).
+//          slot:u64*rows value:f32*rows*dimensions checksum:u64
+// index-id is 26 bytes; the checksum is FNV-1a over 64-bit words, first of all before the values
+// and then of the values, the last word of each filled with zeros.
 class SnapshotFiles {
  public:
   SnapshotFiles(std::filesystem::path directory, std::int32_t dimensions);
@@ -28,7 +30,7 @@ class SnapshotFiles {
   Status remove_others(std::span<const std::string> keep) const;
 
   // By first slot.
-  std::vector<std::string> list() const;
+  Result<std::vector<std::string>> list() const;
   // `rejected`, saying why, when the file is damaged, of another index, or has slots from
   // `slots_end` on, which this index has not given yet.
   Result<VectorBlock> read(const std::string& name, std::string_view index_id,

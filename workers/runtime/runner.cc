@@ -278,15 +278,16 @@ Status Runner::Impl::give_up(const Record& record, const Error& error, int attem
                                         stage->given_up(record, error));
 }
 
-// `consumed` is past what the outputs belong to. For a concurrent stage the group's offsets may stay
-// behind; the session's position does not.
+// `consumed` is past what the outputs belong to. For a concurrent stage the group's offsets may
+// stay behind; the session's position does not.
 Status Runner::Impl::commit(const Outbox& outbox, const Offsets& consumed) {
   const Offsets upto = progress.with(consumed);
   const Clock::Steady began = clock.now();
   if (!consumed.empty()) {
     if (Status kept = stage->checkpoint(upto); !kept) {
       Error error = with_context("checkpoint of stage " + options.stage, kept.error());
-      if (error.kind == Error::Kind::rejected) error.kind = Error::Kind::fatal;  // no record's fault
+      if (error.kind == Error::Kind::rejected)
+        error.kind = Error::Kind::fatal;  // no record's fault
       return error;
     }
   }
@@ -301,8 +302,9 @@ Status Runner::Impl::commit(const Outbox& outbox, const Offsets& consumed) {
   return {};
 }
 
-// The log will never take these outputs. Of a batch nobody knows whose they are: one at a time then,
-// until the record is found, which is dead-lettered. A dead letter that is refused is the end.
+// The log will never take these outputs. Of a batch nobody knows whose they are: one at a time
+// then, until the record is found, which is dead-lettered. A dead letter that is refused is the
+// end.
 Status Runner::Impl::commit_refused(std::span<const Record> batch, const Error& error) {
   rewind_needed = true;
   for (const Record& record : batch) {
@@ -352,8 +354,8 @@ void Runner::Impl::update_lag(std::size_t in_hand) {
   probe.lag(records);
 }
 
-Runner::Runner(Log& log, const Clock& clock, MetricsRegistry& metrics,
-               std::unique_ptr<Stage> stage, RunnerOptions options)
+Runner::Runner(Log& log, const Clock& clock, MetricsRegistry& metrics, std::unique_ptr<Stage> stage,
+               RunnerOptions options)
     : impl_{std::make_unique<Impl>(log, clock, metrics, std::move(stage), std::move(options))} {}
 
 Runner::~Runner() { stop(); }
@@ -365,9 +367,8 @@ Status Runner::start(std::function<void(const Error&)> on_fatal) {
     impl_->session.reset();
     return opened;
   }
-  impl_->thread = std::jthread{[impl = impl_.get()](const std::stop_token& stop) {
-    impl->run(stop);
-  }};
+  impl_->thread =
+      std::jthread{[impl = impl_.get()](const std::stop_token& stop) { impl->run(stop); }};
   return {};
 }
 

@@ -28,10 +28,9 @@ struct RunnerOptions {
 };
 
 // The only consume-process-produce loop: one thread that polls, processes and commits.
-//   retryable    the record is tried again alone after a backoff, up to attempts_max, then dead letter
-//   unavailable  rewind and pause, growing, without spending attempts
-//   rejected     dead letter at once
-//   fatal        stop; on_fatal is called from the runner's thread
+//   retryable    the record is tried again alone after a backoff, up to attempts_max, then dead
+//   letter unavailable  rewind and pause, growing, without spending attempts rejected     dead
+//   letter at once fatal        stop; on_fatal is called from the runner's thread
 // Outputs, dead letters and consumed offsets commit together (exactly_once), stamped with trace and
 // source position. Attempts are counted per position and survive a rewind.
 class Runner {

@@ -27,11 +27,12 @@ class Stage {
   // Stateful stages: makes everything processed so far durable, before the log commits.
   virtual Status checkpoint(const Offsets& consumed);
   // Where durable state stands. The runner starts at the lesser of this and the committed offset:
-  // applying twice is harmless, missing an output is not. Partitions left out: the committed offset.
+  // applying twice is harmless, missing an output is not. Partitions left out: the committed
+  // offset.
   virtual Offsets restored() const;
 
-  // Concurrent stages answer records after process() returned: the offsets that may be committed, at
-  // most `consumed`; the runner asks again as time goes by. Others: `consumed`.
+  // Concurrent stages answer records after process() returned: the offsets that may be committed,
+  // at most `consumed`; the runner asks again as time goes by. Others: `consumed`.
   virtual Offsets settled(const Offsets& consumed);
 
   // Once, before the runner ends: finish or give up what is in flight.

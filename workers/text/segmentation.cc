@@ -5,6 +5,7 @@
 #include <unicode/uchar.h>
 #include <unicode/utext.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 
@@ -99,6 +100,24 @@ std::string lower(std::string_view word) {
 
 }  // namespace
 
+namespace {
+
+// ICU ends a sentence after an opening bracket: "as geese.[5][6] All". Such marks belong to what
+// they follow: the end of the marks and the white space behind them, or 0 where none stands.
+std::size_t end_of_reference_marks(std::string_view text, std::size_t after_bracket) {
+  std::size_t end = 0;
+  for (;;) {
+    const std::size_t at = text.find_first_not_of("0123456789, ", after_bracket);
+    if (at == after_bracket || at == std::string_view::npos || text[at] != ']') break;
+    end = at + 1;
+    if (end == text.size() || text[end] != '[') break;
+    after_bracket = end + 1;
+  }
+  return end == 0 ? 0 : std::min(text.size(), text.find_first_not_of(" \n", end));
+}
+
+}  // namespace
+
 std::vector<TextRange> sentences(std::string_view utf8) {
   std::vector<TextRange> out;
   for (std::size_t from = 0; from < utf8.size();) {
@@ -106,10 +125,13 @@ std::vector<TextRange> sentences(std::string_view utf8) {
     Breaks breaks{sentence_rules(), piece};
     std::size_t begin = 0;
     for (std::int32_t at = breaks.next(); at >= 0; at = breaks.next()) {
-      const auto end = static_cast<std::size_t>(at);
+      auto end = static_cast<std::size_t>(at);
+      if (piece[end - 1] == '[') end = end_of_reference_marks(piece, end);
+      if (end <= begin) continue;  // no end here, or behind one that was moved
       out.push_back({from + begin, from + end});
       begin = end;
     }
+    if (begin < piece.size()) out.push_back({from + begin, from + piece.size()});
     from += piece.size();
   }
   return out;

@@ -225,8 +225,9 @@ TEST_F(AnswererTest, rejects_a_partition_that_cannot_be) {
 
 TEST_F(AnswererTest, counts_what_became_of_queries) {
   begin().pipe(to_record(found("q")));
-  EXPECT_THAT(driver->metrics().render(),
-              HasSubstr("rag_query_duration_seconds_count{kind=\"answer\",outcome=\"completed\"} 1"));
+  EXPECT_THAT(
+      driver->metrics().render(),
+      HasSubstr("rag_query_duration_seconds_count{kind=\"answer\",outcome=\"completed\"} 1"));
   EXPECT_THAT(driver->metrics().render(), HasSubstr("answers_in_flight 0"));
 }
 

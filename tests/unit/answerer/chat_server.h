@@ -57,8 +57,8 @@ class ChatServer {
   void read_request(Socket& socket) {
     std::string text;
     boost::system::error_code error;
-    const std::size_t head = boost::asio::read_until(
-        socket, boost::asio::dynamic_buffer(text), "\r\n\r\n", error);
+    const std::size_t head =
+        boost::asio::read_until(socket, boost::asio::dynamic_buffer(text), "\r\n\r\n", error);
     const auto at = text.find("Content-Length: ");
     if (at != std::string::npos) {
       const std::size_t body = std::stoul(text.substr(at + 16));

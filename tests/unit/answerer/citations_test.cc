@@ -4,7 +4,6 @@
 #include <random>
 
 #include "common/json.h"
-
 #include "tests/unit/answerer/answerer_fixture.h"
 #include "workers/answerer/cited_text.h"
 #include "workers/answerer/evidence.h"
@@ -41,7 +40,8 @@ TEST(Evidence, splits_sentences_without_white_space_around_them) {
 }
 
 TEST(Evidence, keeps_rows_and_headings_apart) {
-  EXPECT_THAT(sentence_texts("Prices\nApple 3\nPear 4"), ElementsAre("Prices", "Apple 3", "Pear 4"));
+  EXPECT_THAT(sentence_texts("Prices\nApple 3\nPear 4"),
+              ElementsAre("Prices", "Apple 3", "Pear 4"));
 }
 
 TEST(Evidence, cuts_an_endless_sentence_at_a_word) {
@@ -70,10 +70,15 @@ TEST(Evidence, knows_a_word_in_two_forms) {
 }
 
 TEST(Citations, quote_exactly_the_span_they_name_in_any_script) {
-  const std::vector<std::string> pieces{
-      "Wasser kocht bei 100 °C. ", "水は100度で沸騰する。",   "Вода кипит. ",
-      "The 6½ sacks \"counted\". ", "emoji 👩‍🔬 here! ", "ไทยไม่มีช่องว่าง ",
-      "\n\n",                       "Row 1\t2\n",           "a\u0301 accent. "};
+  const std::vector<std::string> pieces{"Wasser kocht bei 100 °C. ",
+                                        "水は100度で沸騰する。",
+                                        "Вода кипит. ",
+                                        "The 6½ sacks \"counted\". ",
+                                        "emoji 👩‍🔬 here! ",
+                                        "ไทยไม่มีช่องว่าง ",
+                                        "\n\n",
+                                        "Row 1\t2\n",
+                                        "a\u0301 accent. "};
   std::mt19937 random{7};
   for (int round = 0; round < 200; ++round) {
     Passage from = passage("c", 0.5, "");

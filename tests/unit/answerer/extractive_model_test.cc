@@ -27,7 +27,8 @@ class ExtractiveModelTest : public ::testing::Test {
 
   AnswerTask boiling{
       "When does water boil?",
-      {passage("a", 0.8, "Kettles are made of steel. Water does boil when at 100 degrees. Ice floats."),
+      {passage("a", 0.8,
+               "Kettles are made of steel. Water does boil when at 100 degrees. Ice floats."),
        passage("b", 0.6, "Über Münzen: sie sind rund. When water does boil, steam rises — 蒸気.")}};
   FakeEmbeddingModel embedding{256};
   ExtractiveOptions options;

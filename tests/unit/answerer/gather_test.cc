@@ -49,7 +49,8 @@ TEST(Gather, gives_the_same_passages_in_every_order_of_arrival) {
     results.push_back(chunks(done[0]));
   } while (std::next_permutation(order.begin(), order.end()));
   EXPECT_THAT(results, ::testing::Each(results[0]));
-  EXPECT_THAT(results[0], ::testing::ElementsAre("c0-tied", "c1-tied", "c2-tied", "c2", "c1", "c0"));
+  EXPECT_THAT(results[0],
+              ::testing::ElementsAre("c0-tied", "c1-tied", "c2-tied", "c2", "c1", "c0"));
 }
 
 TEST(Gather, keeps_the_best_top_k_and_no_chunk_twice) {

@@ -38,9 +38,8 @@ ChatServer::Script reply(std::string text) {
   return [text = std::move(text)](Socket& socket) { ChatServer::send(socket, text); };
 }
 ChatServer::Script refuse(int status, const std::string& headers, const std::string& body) {
-  return reply("HTTP/1.1 " + std::to_string(status) + " No\r\n" + headers +
-               "Content-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
-               body);
+  return reply("HTTP/1.1 " + std::to_string(status) + " No\r\n" + headers + "Content-Length: " +
+               std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body);
 }
 ChatServer::Script good() {
   return reply(stream_head() + chunk("Water boils ") + chunk("at 100 degrees [1].") +
@@ -113,9 +112,9 @@ TEST_F(OpenAiModelTest, asks_for_a_stream_with_usage_and_the_key_in_its_header) 
 }
 
 TEST_F(OpenAiModelTest, reads_a_server_that_does_not_stream) {
-  ChatServer server{{refuse(
-      200, "Content-Type: application/json\r\n",
-      R"({"choices":[{"message":{"content":"It boils [1]."},"finish_reason":"stop"}]})")}};
+  ChatServer server{
+      {refuse(200, "Content-Type: application/json\r\n",
+              R"({"choices":[{"message":{"content":"It boils [1]."},"finish_reason":"stop"}]})")}};
   const auto draft = ask(server.base_url());
   ASSERT_TRUE(draft) << draft.error().message;
   EXPECT_EQ(draft->text, "It boils [1].");
@@ -133,8 +132,7 @@ TEST_F(OpenAiModelTest, is_unavailable_when_the_stream_breaks_off_and_does_not_a
 
 TEST_F(OpenAiModelTest, passes_on_the_servers_reason_for_a_refusal_but_never_the_key) {
   for (const int status : {400, 401, 403, 404, 422}) {
-    ChatServer server{
-        {refuse(status, "", R"({"error":{"message":"what you did is wrong"}})")}};
+    ChatServer server{{refuse(status, "", R"({"error":{"message":"what you did is wrong"}})")}};
     const auto draft = ask(server.base_url());
     ASSERT_FALSE(draft);
     EXPECT_EQ(draft.error().kind, Error::Kind::rejected);
@@ -194,10 +192,12 @@ TEST_F(OpenAiModelTest, fails_on_what_is_no_answer) {
 }
 
 TEST_F(OpenAiModelTest, passes_over_chunks_of_other_shapes) {
-  ChatServer server{{reply(stream_head() + ": comment\n\ndata: {}\n\ndata: {\"choices\":7}\n\n"
-                           "data: {\"choices\":[3]}\n\ndata: {\"choices\":[{\"delta\":null}]}\n\n"
-                           "data: {\"choices\":[{\"delta\":{\"content\":null}}],\"usage\":null}\n\n" +
-                           chunk("Yes [1].") + end_of_stream())}};
+  ChatServer server{
+      {reply(stream_head() +
+             ": comment\n\ndata: {}\n\ndata: {\"choices\":7}\n\n"
+             "data: {\"choices\":[3]}\n\ndata: {\"choices\":[{\"delta\":null}]}\n\n"
+             "data: {\"choices\":[{\"delta\":{\"content\":null}}],\"usage\":null}\n\n" +
+             chunk("Yes [1].") + end_of_stream())}};
   const auto draft = ask(server.base_url());
   ASSERT_TRUE(draft) << draft.error().message;
   EXPECT_EQ(draft->text, "Yes [1].");

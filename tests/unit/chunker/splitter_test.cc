@@ -123,13 +123,14 @@ TEST(Splitter, keeps_table_rows_whole) {
   }
 }
 
-TEST(Splitter, names_the_page_of_the_first_character) {
+TEST(Splitter, crosses_no_page_and_repeats_nothing_of_the_one_before) {
   const auto chunks = split(TextOf{}
-                                .block(words(25, "a"), {}, Block::Kind::paragraph, 1)
-                                .block(words(25, "b"), {}, Block::Kind::paragraph, 2)
+                                .block("First page.", {}, Block::Kind::paragraph, 1)
+                                .block("Heading at its end", {"H"}, Block::Kind::heading, 1)
+                                .block("Second page.", {"H"}, Block::Kind::paragraph, 2)
                                 .event(),
-                            kTokenizer, {.chunk_tokens = 30, .overlap_tokens = 0});
-  ASSERT_EQ(chunks.size(), 2U);
+                            kTokenizer, {});
+  ASSERT_THAT(texts(chunks), ElementsAre("First page.\nHeading at its end", "Second page."));
   EXPECT_EQ(chunks[0].page, 1);
   EXPECT_EQ(chunks[1].page, 2);
 }

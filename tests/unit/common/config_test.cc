@@ -74,7 +74,7 @@ TEST(Config, has_defaults_for_everything) {
   EXPECT_EQ(config->integer("partitions"), 2);
   EXPECT_EQ(config->integer("body_bytes_max"), 64 << 20);
   EXPECT_EQ(config->integer("shutdown_grace_ms"), 10'000);
-  EXPECT_EQ(config->real("refusal_threshold"), 0.3);
+  EXPECT_EQ(config->real("refusal_threshold"), 0.4);
   EXPECT_TRUE(config->api_keys().empty());
 }
 
@@ -113,7 +113,7 @@ TEST(Config, reads_durations_and_sizes_with_units) {
                                     .flags = {{"idle_timeout_ms", "2m"},
                                               {"search_timeout_ms", "250ms"},
                                               {"answer_timeout_ms", "5000"},
-                                              {"queries_retention_ms", "2d"},
+                                              {"log_trim_interval_ms", "1d"},
                                               {"header_bytes_max", "512KiB"},
                                               {"poll_bytes_max", "1GiB"},
                                               {"log_queue_bytes_max", "67108864"}},
@@ -122,7 +122,7 @@ TEST(Config, reads_durations_and_sizes_with_units) {
   EXPECT_EQ(config->integer("idle_timeout_ms"), 120'000);
   EXPECT_EQ(config->integer("search_timeout_ms"), 250);
   EXPECT_EQ(config->integer("answer_timeout_ms"), 5000);
-  EXPECT_EQ(config->integer("queries_retention_ms"), 172'800'000);
+  EXPECT_EQ(config->integer("log_trim_interval_ms"), 86'400'000);
   EXPECT_EQ(config->integer("header_bytes_max"), 512 << 10);
   EXPECT_EQ(config->integer("poll_bytes_max"), 1 << 30);
   EXPECT_EQ(config->integer("log_queue_bytes_max"), 64 << 20);

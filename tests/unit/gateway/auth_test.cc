@@ -102,8 +102,9 @@ TEST_F(Auth, shows_a_document_to_its_groups_only) {
 
 TEST_F(Auth, shows_a_query_to_its_asker_and_admins_only) {
   Extra reader{"application/json", "k-reader", {}};
-  ASSERT_EQ(call("POST", "/v1/collections/default/queries", R"({"question":"why?"})", reader).status,
-            202U);
+  ASSERT_EQ(
+      call("POST", "/v1/collections/default/queries", R"({"question":"why?"})", reader).status,
+      202U);
   const auto asked =
       call("POST", "/v1/collections/default/queries", R"({"question":"why?"})", reader);
   const std::string url = "/v1/queries/" + text_member(asked.body, "id");

@@ -43,23 +43,25 @@ std::vector<BadRequest> bad_requests() {
       {"POST", documents, json, R"({"documents":[{"text":"a","colour":"red"}]})", 400, "colour"},
       {"POST", documents, json, R"({"documents":[{"id":"x"}]})", 400, "either"},
       {"POST", documents, json, R"({"documents":[{"text":""}]})", 400, "empty"},
-      {"POST", documents, json, R"({"documents":[{"content_base64":"!","media_type":"text/plain"}]})",
-       400, "base64"},
-      {"POST", documents, json, R"({"documents":[{"content_base64":"YQ=="}]})", 400, "media_type"},
-      {"POST", documents, json, R"({"documents":[{"id":"a","text":"1"},{"id":"a","text":"2"}]})", 400,
-       "twice"},
       {"POST", documents, json,
-       R"({"documents":[{"text":"1"},{"text":"2"},{"text":"3"},{"text":"4"}]})", 400, "more than 3"},
+       R"({"documents":[{"content_base64":"!","media_type":"text/plain"}]})", 400, "base64"},
+      {"POST", documents, json, R"({"documents":[{"content_base64":"YQ=="}]})", 400, "media_type"},
+      {"POST", documents, json, R"({"documents":[{"id":"a","text":"1"},{"id":"a","text":"2"}]})",
+       400, "twice"},
+      {"POST", documents, json,
+       R"({"documents":[{"text":"1"},{"text":"2"},{"text":"3"},{"text":"4"}]})", 400,
+       "more than 3"},
       {"POST", documents, json, "{\"documents\":[{\"text\":\"\xff\xfe\"}]}", 400, "UTF-8"},
       {"POST", documents, "application/x-ndjson", "{\"text\":\"a\"}\n{", 400, "line 2"},
       {"POST", documents, "video/mp4", "xx", 415, "application/pdf"},
       {"POST", documents, "multipart/form-data", "xx", 400, "boundary"},
       {"POST", documents, form, "xx", 400, "boundary"},
-      {"POST", documents, form, "--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nxx",
-       400, "closing boundary"},
+      {"POST", documents, form,
+       "--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nxx", 400,
+       "closing boundary"},
       {"POST", documents, form, "--XX\r\nNonsense\r\n\r\nxx\r\n--XX--", 400, "without"},
-      {"POST", documents, form, "--XX\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nxx\r\n--XX--",
-       400, "not a file"},
+      {"POST", documents, form,
+       "--XX\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\nxx\r\n--XX--", 400, "not a file"},
       {"POST", documents, "", "", 400, "empty"},
       {"POST", "/v1/collections/default/documents?colour=red", json, "{}", 400, "colour"},
       {"POST", "/v1/collections/default/documents?id=%zz", json, "{}", 400, "%-escape"},
@@ -87,7 +89,8 @@ std::vector<BadRequest> bad_requests() {
       {"POST", search, json, "[1]", 400, "object"},
       {"POST", "/v1/collections/nowhere/search", json, R"({"query":"a"})", 404, "nowhere"},
       {"POST", queries, json, R"({"question":")" + std::string(101, 'a') + "\"}", 400, "longer"},
-      {"POST", "/v1/collections/default/queries?wait=yes", json, R"({"question":"a"})", 400, "wait"},
+      {"POST", "/v1/collections/default/queries?wait=yes", json, R"({"question":"a"})", 400,
+       "wait"},
       {"GET", "/v1/queries/nonsense", "", "", 404, "nonsense"},
       {"GET", "/v1/queries/01JD0000000000000000000000-0", "", "", 404, "no query"},
       {"DELETE", "/v1/queries/01JD0000000000000000000000-0", "", "", 404, "no query"},
@@ -96,11 +99,12 @@ std::vector<BadRequest> bad_requests() {
       {"POST", "/search", json, R"({"question":"a","query":"b"})", 400, "either"},
       {"POST", "/index", json, R"({"text":"a","texts":["b"]})", 400, "one of"},
       {"POST", "/upload_pdf", form,
-       "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhello\r\n--XX--",
+       "--XX\r\nContent-Disposition: form-data; name=\"file\"; "
+       "filename=\"a\"\r\n\r\nhello\r\n--XX--",
        415, "not a PDF"},
       {"POST", "/upload_pdf", form,
-       "--XX\r\nContent-Disposition: form-data; name=\"other\"; filename=\"a\"\r\n\r\nx\r\n--XX--", 400,
-       "file"},
+       "--XX\r\nContent-Disposition: form-data; name=\"other\"; filename=\"a\"\r\n\r\nx\r\n--XX--",
+       400, "file"},
       {"GET", "/nothing", "", "", 404, "/nothing"},
   };
 }
@@ -124,8 +128,8 @@ TEST_F(BadInput, gets_a_problem_that_says_what_is_wrong) {
 TEST_F(BadInput, refuses_a_large_body_before_reading_it) {
   const std::string answer =
       raw("POST " + kDocuments +
-          " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
-          "Content-Length: 100001\r\n\r\n",
+              " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
+              "Content-Length: 100001\r\n\r\n",
           "detail");
   EXPECT_THAT(answer, HasSubstr("413 Content Too Large"));
   EXPECT_EQ(answer.find("100 Continue"), std::string::npos);
@@ -142,8 +146,8 @@ TEST_F(BadInput, refuses_a_chunked_body_that_grows_too_large) {
 TEST_F(BadInput, invites_a_body_that_it_will_take) {
   const std::string answer =
       raw("POST " + kDocuments +
-          " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
-          "Content-Length: 5\r\n\r\nhello",
+              " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n"
+              "Content-Length: 5\r\n\r\nhello",
           "status_url");
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\n")) << answer;
   EXPECT_THAT(answer, HasSubstr("202 Accepted"));
@@ -154,9 +158,9 @@ TEST_F(BadInput, answers_a_head_that_is_none_and_closes) {
   EXPECT_THAT(raw("GET /livez HTTP/1.1\r\n\r\n", "exactly once"), HasSubstr("Host"));
   EXPECT_THAT(raw("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"),
               HasSubstr("Host"));
-  EXPECT_THAT(raw("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(20'000, 'a') +
-                  "\r\n\r\n"),
-              HasSubstr("431"));
+  EXPECT_THAT(
+      raw("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(20'000, 'a') + "\r\n\r\n"),
+      HasSubstr("431"));
   EXPECT_THAT(raw("POST /ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
                   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
               HasSubstr("400 Bad Request"));

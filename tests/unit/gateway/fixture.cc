@@ -5,15 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
-#include "gateway/web/assets.h"
-
 namespace millrace {
-
-// The page is another module's; these tests bring a file of their own.
-std::optional<WebAsset> find_web_asset(std::string_view path) {
-  if (path != "index.html") return std::nullopt;
-  return WebAsset{"text/html; charset=utf-8", "<!doctype html><title>test</title>"};
-}
 
 Passage sample_passage() {
   Passage passage;
@@ -186,7 +178,8 @@ void FakeStages::on_cancellation(const Record& record) {
 }
 
 GatewayTest::GatewayTest() {
-  folder_ = std::filesystem::temp_directory_path() / ("millrace-gateway-" + new_ulid(system_clock()));
+  folder_ =
+      std::filesystem::temp_directory_path() / ("millrace-gateway-" + new_ulid(system_clock()));
   std::filesystem::create_directories(folder_);
   EmbeddedLogOptions log_options;
   log_options.directory = folder_ / "log";

@@ -23,7 +23,8 @@
 
 namespace millrace {
 
-// The stages, as far as the gateway can tell: reads documents and questions, writes what they would.
+// The stages, as far as the gateway can tell: reads documents and questions, writes what they
+// would.
 //   a document whose content is "poison" fails; every other is indexed as one chunk
 //   the question "hang" is answered only by its cancellation; "break" fails
 class FakeStages {

@@ -1,9 +1,10 @@
+#include "gateway/openapi.h"
+
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
 #include <set>
 
-#include "gateway/docs_page.h"
 #include "gateway/routes.h"
 
 namespace millrace {

@@ -104,7 +104,8 @@ TEST(Authenticator, knows_loopback_names) {
   for (const char* name : {"localhost", "localhost:8000", "127.0.0.1", "127.1.2.3:1", "[::1]:80"}) {
     EXPECT_TRUE(Authenticator::loopback_name(name)) << name;
   }
-  for (const char* name : {"", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example"}) {
+  for (const char* name :
+       {"", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example"}) {
     EXPECT_FALSE(Authenticator::loopback_name(name)) << name;
   }
 }

@@ -17,9 +17,9 @@ class Routes : public GatewayTest {
 };
 
 TEST_F(Routes, takes_documents_as_json_and_reports_each_step_of_their_way) {
-  const auto accepted =
-      post("/v1/collections/books/documents",
-           R"({"documents":[{"id":"a/b","text":"one","title":"One","metadata":{"n":1}},{"text":"two"}]})");
+  const auto accepted = post(
+      "/v1/collections/books/documents",
+      R"({"documents":[{"id":"a/b","text":"one","title":"One","metadata":{"n":1}},{"text":"two"}]})");
   ASSERT_EQ(accepted.status, 202U) << accepted.body;
   const auto parsed = json::Document::parse(accepted.body);
   ASSERT_EQ(parsed->root().member("documents").size(), 2U);
@@ -31,8 +31,7 @@ TEST_F(Routes, takes_documents_as_json_and_reports_each_step_of_their_way) {
   ASSERT_FALSE(events.empty());
   EXPECT_EQ(events.back().event, "indexed");
   EXPECT_THAT(events.back().data, HasSubstr(R"("metadata":{"n":1})"));
-  const auto again =
-      stream("/v1/collections/books/documents/a%2Fb/events", events.back().id);
+  const auto again = stream("/v1/collections/books/documents/a%2Fb/events", events.back().id);
   EXPECT_TRUE(again.empty());
 }
 
@@ -56,8 +55,8 @@ TEST_F(Routes, takes_files_lines_and_raw_bodies) {
   const auto listed = get("/v1/collections/default/documents?limit=2");
   const auto page = json::Document::parse(listed.body);
   ASSERT_EQ(page->root().member("documents").size(), 2U) << listed.body;
-  const auto rest = get("/v1/collections/default/documents?limit=100&after=" +
-                        text_member(listed.body, "next"));
+  const auto rest =
+      get("/v1/collections/default/documents?limit=100&after=" + text_member(listed.body, "next"));
   EXPECT_EQ(json::Document::parse(rest.body)->root().member("documents").size(), 3U) << rest.body;
   EXPECT_FALSE(json::Document::parse(rest.body)->root().member("next").exists());
 }
@@ -184,7 +183,8 @@ TEST_F(Routes, serves_health_metrics_and_pages) {
   }
   const auto metrics = get("/metrics");
   EXPECT_THAT(metrics.body, HasSubstr("http_requests_total"));
-  EXPECT_THAT(get("/docs").body, HasSubstr("/v1/collections/{c}/search"));
+  EXPECT_THAT(get("/docs").body, HasSubstr("/web/docs.js"));
+  EXPECT_THAT(get("/web/openapi.json").body, HasSubstr("/v1/collections/{c}/search"));
   EXPECT_THAT(get("/openapi.yaml").body, HasSubstr("openapi: 3.1.0"));
   const auto home = get("/");
   EXPECT_EQ(home.status, 200U);
@@ -215,8 +215,8 @@ TEST_F(Routes, repeats_the_first_answer_for_an_idempotency_key) {
   const auto second = call("POST", "/v1/collections/default/documents", body, keyed);
   EXPECT_EQ(second.status, 202U);
   EXPECT_EQ(first.body, second.body);
-  const auto other = call("POST", "/v1/collections/default/documents",
-                          R"({"documents":[{"text":"two"}]})", keyed);
+  const auto other =
+      call("POST", "/v1/collections/default/documents", R"({"documents":[{"text":"two"}]})", keyed);
   EXPECT_EQ(other.status, 422U);
 }
 

@@ -41,9 +41,8 @@ class StreamCut : public GatewayTest {
     ASSERT_EQ(whole.size(), count);
     for (std::size_t cut = 0; cut < count; ++cut) {
       SCOPED_TRACE(cut);
-      const auto head = stream(path(id), {}, [&](const ServerSentEvent& event) {
-        return event.id == whole[cut].id;
-      });
+      const auto head = stream(
+          path(id), {}, [&](const ServerSentEvent& event) { return event.id == whole[cut].id; });
       EXPECT_EQ(head.size(), cut + 1);
       const auto rest = stream(path(id), head.back().id);
       EXPECT_THAT(names_and_data(rest), Eq(names_and_data(whole, cut + 1)));
@@ -155,8 +154,8 @@ TEST_F(StreamCut, cuts_off_a_client_that_falls_behind) {
   for (const AnswerEvent& event : answer_events(id, 3)) append(to_record(event));
   while ((*hub)->position(subscription.partition) < 6) {
   }
-  auto slow = net::co_spawn(io, subscription.live->receive(std::chrono::seconds{5}),
-                            net::use_future);
+  auto slow =
+      net::co_spawn(io, subscription.live->receive(std::chrono::seconds{5}), net::use_future);
   auto idle = net::co_spawn(io, other.live->receive(std::chrono::seconds{0}), net::use_future);
   io.run();
   EXPECT_EQ(slow.get().reason, "slow_client");

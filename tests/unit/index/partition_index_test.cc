@@ -222,6 +222,13 @@ TEST_F(PartitionIndexTest, refuses_a_batch_that_counts_its_revision_otherwise) {
   EXPECT_EQ(change.error().kind, Error::Kind::rejected);
 }
 
+TEST_F(PartitionIndexTest, refuses_a_removal_that_claims_a_staged_revision) {
+  apply(make_revision(random_, "a", "doc", "R1", 4, 2), 0);
+  EXPECT_FALSE(index_->apply(make_removal("a", "doc", "R1").batch(0)));
+  EXPECT_THAT(find("a"), IsEmpty());
+  EXPECT_EQ(index_->counts("").documents, 0);
+}
+
 TEST_F(PartitionIndexTest, memory_of_replaced_revisions_is_given_back) {
   MetricsRegistry metrics;
   const Result<std::unique_ptr<PartitionIndex>> index = open_partition_index(

@@ -8,13 +8,16 @@ namespace {
 
 using namespace std::string_literals;
 
-Clock::Wall at(std::int64_t milliseconds) { return Clock::Wall{std::chrono::milliseconds{milliseconds}}; }
+Clock::Wall at(std::int64_t milliseconds) {
+  return Clock::Wall{std::chrono::milliseconds{milliseconds}};
+}
 
 TEST(EmbeddedCodec, rows_of_records_sort_by_topic_partition_and_offset) {
   const std::vector<std::string> sorted{
-      record_row({1, 0}, 0),   record_row({1, 0}, 255), record_row({1, 0}, 256),
-      record_row({1, 0}, std::numeric_limits<Offset>::max()), record_row({1, 1}, 0),
-      record_row({2, 0}, 0),   record_row({256, 0}, 0)};
+      record_row({1, 0}, 0),   record_row({1, 0}, 255),
+      record_row({1, 0}, 256), record_row({1, 0}, std::numeric_limits<Offset>::max()),
+      record_row({1, 1}, 0),   record_row({2, 0}, 0),
+      record_row({256, 0}, 0)};
   EXPECT_TRUE(std::ranges::is_sorted(sorted));
   const auto parsed = parse_record_row(record_row({7, 3}, 1'234'567'890'123));
   ASSERT_TRUE(parsed);
@@ -45,13 +48,15 @@ TEST(EmbeddedCodec, refuses_a_record_of_another_version_or_with_lengths_past_its
   EXPECT_FALSE(decode_record("", decoded));
   EXPECT_FALSE(decode_record("\x02"s + std::string(40, '\0'), decoded));
   EXPECT_FALSE(decode_record("\x01\x00"s + std::string(8, '\0') + "\xff\xff\xff\xffkey", decoded));
-  const std::string many = "\x01\x00"s + std::string(8, '\0') + std::string(4, '\0') + "\xff\xff\xff\xff";
+  const std::string many =
+      "\x01\x00"s + std::string(8, '\0') + std::string(4, '\0') + "\xff\xff\xff\xff";
   EXPECT_FALSE(decode_record(many, decoded));
 }
 
 TEST(EmbeddedCodec, groups_and_topics_come_back) {
   const GroupOffset committed{"group", {"topic", 3}, 42};
-  const auto offset = decode_group_offset(group_row("group", committed.partition), encode_offset(42));
+  const auto offset =
+      decode_group_offset(group_row("group", committed.partition), encode_offset(42));
   ASSERT_TRUE(offset);
   EXPECT_EQ(offset->group, "group");
   EXPECT_EQ(offset->partition, committed.partition);

@@ -108,10 +108,10 @@ class EmbeddedPowerCut : public EmbeddedLogTest {
   ~EmbeddedPowerCut() override { log.reset(); }
 
   void cut_power() {
-    disk->fail(true);
+    disk->become(LossyFileSystem::State::broken);
     log.reset();
     disk->lose_what_was_not_synced();
-    disk->fail(false);
+    disk->become(LossyFileSystem::State::works);
   }
 
   std::shared_ptr<LossyFileSystem> disk = std::make_shared<LossyFileSystem>();
@@ -162,10 +162,10 @@ TEST_F(EmbeddedPowerCut, never_keeps_an_output_without_the_offsets_it_was_commit
     const auto first = take(*session, 1);
     ASSERT_TRUE(session->commit(std::vector{make_record("states", "1", "x")}, consumed(first)));
     const auto second = take(*session, 1);
-    disk->fail(true);
-    EXPECT_TRUE(failed_as(
-        session->commit(std::vector{make_record("states", "2", "y")}, consumed(second)),
-        Error::Kind::unavailable));
+    disk->become(LossyFileSystem::State::broken);
+    EXPECT_TRUE(
+        failed_as(session->commit(std::vector{make_record("states", "2", "y")}, consumed(second)),
+                  Error::Kind::fatal));
     EXPECT_THAT(values(read_topic(*log, "states")), ElementsAre("x"));
     EXPECT_EQ(*log->committed("copier", {"events", 0}), 1);
   }
@@ -175,17 +175,17 @@ TEST_F(EmbeddedPowerCut, never_keeps_an_output_without_the_offsets_it_was_commit
   EXPECT_EQ(*log->committed("copier", {"events", 0}), 1);
 }
 
-TEST_F(EmbeddedPowerCut, appends_are_unavailable_while_the_disk_fails_and_go_on_after_it) {
+TEST_F(EmbeddedPowerCut, appends_are_unavailable_while_the_disk_is_full_and_go_on_after_it) {
   open();
   append(*log, {make_record("events", "a", "1"), make_record("answers", "a", "1")});
-  disk->fail(true);
+  disk->become(LossyFileSystem::State::full);
   for (const std::string topic : {"events", "answers"}) {
     for (int i = 0; i < 3; ++i) {
       EXPECT_TRUE(failed_as(log->open_writer()->append({make_record(topic, "a", "lost")}),
                             Error::Kind::unavailable));
     }
   }
-  disk->fail(false);
+  disk->become(LossyFileSystem::State::works);
   for (const std::string topic : {"events", "answers"}) {
     ASSERT_TRUE(eventually(
         [&] { return bool{log->open_writer()->append({make_record(topic, "a", "2")})}; }));
@@ -194,6 +194,23 @@ TEST_F(EmbeddedPowerCut, appends_are_unavailable_while_the_disk_fails_and_go_on_
   open();
   EXPECT_THAT(values(read_topic(*log, "events")), ElementsAre("1", "2"));
   EXPECT_THAT(values(read_topic(*log, "answers")), ElementsAre("1", "2"));
+}
+
+TEST_F(EmbeddedPowerCut, a_broken_disk_is_fatal_until_the_log_is_opened_again) {
+  open();
+  append(*log, {make_record("events", "a", "1")});
+  disk->become(LossyFileSystem::State::broken);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(failed_as(log->open_writer()->append({make_record("events", "a", "lost")}),
+                          Error::Kind::fatal));
+  }
+  disk->become(LossyFileSystem::State::works);
+  EXPECT_TRUE(failed_as(log->open_writer()->append({make_record("events", "a", "lost")}),
+                        Error::Kind::fatal));
+  EXPECT_THAT(values(read_topic(*log, "events")), ElementsAre("1"));
+  open();
+  append(*log, {make_record("events", "a", "2")});
+  EXPECT_THAT(values(read_topic(*log, "events")), ElementsAre("1", "2"));
 }
 
 }  // namespace

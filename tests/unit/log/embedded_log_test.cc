@@ -97,8 +97,8 @@ TEST_F(EmbeddedLogTest, gives_a_group_one_session_per_topic_at_a_time) {
                         Error::Kind::rejected));
   EXPECT_TRUE(log->open_session({"readers", {"answers"}, true}));
   EXPECT_TRUE(log->open_session({"others", {"states"}, true}));
-  EXPECT_TRUE(failed_as(log->open_session({"readers", {"no-such-topic"}, true}),
-                        Error::Kind::rejected));
+  EXPECT_TRUE(
+      failed_as(log->open_session({"readers", {"no-such-topic"}, true}), Error::Kind::rejected));
   EXPECT_TRUE(failed_as(log->open_session({"", {"events"}, true}), Error::Kind::rejected));
   session->reset();
   EXPECT_TRUE(log->open_session({"readers", {"answers", "states"}, true}));
@@ -170,10 +170,9 @@ TEST_F(EmbeddedLogTest, what_is_appended_while_it_closes_is_stored_or_refused) {
   std::atomic<int> refused = 0;
   auto writer = log->open_writer();
   for (int i = 0; i < 100; ++i) {
-    writer->append_async({make_record("events", "a", "1")},
-                         [&](const Result<std::vector<Position>>& positions) {
-                           ++(positions ? stored : refused);
-                         });
+    writer->append_async(
+        {make_record("events", "a", "1")},
+        [&](const Result<std::vector<Position>>& positions) { ++(positions ? stored : refused); });
   }
   log.reset();
   EXPECT_EQ(stored + refused, 100);

@@ -1,6 +1,7 @@
+#include "common/log/embedded_trim.h"
+
 #include <rocksdb/db.h>
 
-#include "common/log/embedded_trim.h"
 #include "embedded_log_fixture.h"
 
 namespace millrace {
@@ -54,7 +55,8 @@ class EmbeddedTrim : public EmbeddedLogTest {
 
 TEST_F(EmbeddedTrim, removes_records_that_are_older_than_the_retention_and_no_others) {
   open();
-  const auto old = append(*log, {make_record("answers", "a", "1"), make_record("answers", "b", "2")});
+  const auto old =
+      append(*log, {make_record("answers", "a", "1"), make_record("answers", "b", "2")});
   clock.advance(minutes{6});
   const auto young = append(*log, {make_record("answers", "c", "3")});
   append(*log, {make_record("events", "a", "of a day")});
@@ -183,7 +185,11 @@ TEST_F(EmbeddedTrim, a_key_that_came_back_outlives_its_tombstone) {
 
 TEST_F(EmbeddedTrim, segments_that_no_record_lists_go_after_a_day_too) {
   open();
-  Record segment = make_record("states", std::string("a\0set\0" "0", 7), "half an upload");
+  Record segment = make_record("states",
+                               std::string("a\0set\0"
+                                           "0",
+                                           7),
+                               "half an upload");
   segment.set_header(headers::kSegments, "part");
   const auto stored = append(*log, {segment});
   wait_for_a_trim();
@@ -195,7 +201,11 @@ TEST_F(EmbeddedTrim, segments_that_no_record_lists_go_after_a_day_too) {
 
 TEST_F(EmbeddedTrim, segments_that_no_record_lists_go_when_the_log_is_opened) {
   open();
-  Record segment = make_record("states", std::string("a\0set\0" "0", 7), "half an upload");
+  Record segment = make_record("states",
+                               std::string("a\0set\0"
+                                           "0",
+                                           7),
+                               "half an upload");
   segment.set_header(headers::kSegments, "part");
   append(*log, {segment, make_record("states", "b", "1")});
   const auto segmented = make_segmented_log(*log);

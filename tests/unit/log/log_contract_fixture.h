@@ -5,8 +5,8 @@
 
 namespace millrace {
 
-// A log with four topics: `events` and `copies` are durable and kept by time, `states` is compacted,
-// `answers` is not durable.
+// A log with four topics: `events` and `copies` are durable and kept by time, `states` is
+// compacted, `answers` is not durable.
 class LogContract : public testing::TestWithParam<LogFactory> {
  protected:
   LogContract() : backend_(GetParam().make()) { open(); }

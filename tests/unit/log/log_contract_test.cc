@@ -76,7 +76,8 @@ TEST_P(LogContract, commit_stores_outputs_and_offsets_together) {
   append(log(), {make_record("events", "a", "1"), make_record("events", "b", "2")});
   const auto session = open_session(log(), "copier", {"events"});
   const auto read = take(*session, 2);
-  const std::vector<Record> outputs{make_record("copies", "a", "x"), make_record("states", "b", "y")};
+  const std::vector<Record> outputs{make_record("copies", "a", "x"),
+                                    make_record("states", "b", "y")};
   ASSERT_TRUE(session->commit(outputs, consumed(read)));
   EXPECT_THAT(values(read_topic(log(), "copies")), ElementsAre("x"));
   EXPECT_THAT(values(read_topic(log(), "states")), ElementsAre("y"));

@@ -12,8 +12,7 @@ using rocksdb::IOStatus;
 
 class LossyFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  LossyFile(LossyFileSystem& owner, std::string path,
-            std::unique_ptr<rocksdb::FSWritableFile> file)
+  LossyFile(LossyFileSystem& owner, std::string path, std::unique_ptr<rocksdb::FSWritableFile> file)
       : FSWritableFileOwnerWrapper(std::move(file)), owner_(owner), path_(std::move(path)) {}
 
   IOStatus Append(const rocksdb::Slice& bytes, const IOOptions& options,
@@ -132,7 +131,11 @@ IOStatus LossyFileSystem::DeleteFile(const std::string& path, const IOOptions& o
 }
 
 IOStatus LossyFileSystem::check() const {
-  return failing_ ? IOStatus::IOError("the disk does not answer") : IOStatus::OK();
+  if (state_ == State::works) return IOStatus::OK();
+  if (state_ == State::broken) return IOStatus::IOError("the disk does not answer");
+  IOStatus full = IOStatus::NoSpace("the disk is full");
+  full.SetRetryable(true);  // as RocksDB's own file system says it
+  return full;
 }
 
 void LossyFileSystem::appended(const std::string& path, std::uint64_t bytes) {

@@ -15,8 +15,9 @@ class LossyFileSystem final : public rocksdb::FileSystemWrapper {
   LossyFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
   const char* Name() const override { return "LossyFileSystem"; }
 
-  // From now on nothing is written or synced, until it is mended.
-  void fail(bool failing) { failing_ = failing; }
+  enum class State { works, full, broken };
+  // Full or broken, nothing is written or synced any more.
+  void become(State state) { state_ = state; }
   // What the power cut leaves: files cut off in the middle of what was not synced, and none of
   // those whose directory was not synced. Call it when the database is closed.
   void lose_what_was_not_synced();
@@ -45,7 +46,7 @@ class LossyFileSystem final : public rocksdb::FileSystemWrapper {
     std::uint64_t synced = 0;
     bool listed = false;  // its directory was synced since it was made
   };
-  std::atomic<bool> failing_ = false;
+  std::atomic<State> state_ = State::works;
   std::mutex mutex_;
   std::map<std::string, File> files_;
 };

@@ -19,7 +19,8 @@ class Segmented : public EmbeddedLogTest {
   ~Segmented() override { view.reset(); }
 
   Position append_segment(const std::string& key, const std::string& value, int number) {
-    Record segment = make_record("events", key + '\0' + "set" + '\0' + std::to_string(number), value);
+    Record segment =
+        make_record("events", key + '\0' + "set" + '\0' + std::to_string(number), value);
     segment.set_header(headers::kSegments, "part");
     return append(*log, {segment}).at(0);
   }
@@ -140,7 +141,8 @@ TEST_F(Segmented, a_reader_stands_before_what_it_has_not_given_out) {
   const std::string part(kSegmentBytes, 'x');
   for (int i = 0; i < 2; ++i) parts.push_back(append_segment("a" + std::to_string(i), part, 0));
   for (int i = 0; i < 2; ++i) {
-    append_last("a" + std::to_string(i), "", std::to_string(parts[static_cast<std::size_t>(i)].offset));
+    append_last("a" + std::to_string(i), "",
+                std::to_string(parts[static_cast<std::size_t>(i)].offset));
   }
   const auto reader = read_from_beginning(*view, "events");
   EXPECT_THAT(*reader->poll(100, kSegmentBytes + 1'000, kPatience), SizeIs(1));

@@ -79,7 +79,8 @@ TEST_F(TableTest, holds_what_its_applier_makes_of_the_topic) {
 }
 
 TEST_F(TableTest, scans_a_prefix_in_key_order) {
-  for (const char* key : {"b2", "a", "b1", "c", "b"}) append(*view, {make_record("events", key, "1")});
+  for (const char* key : {"b2", "a", "b1", "c", "b"})
+    append(*view, {make_record("events", key, "1")});
   open_table();
   ASSERT_TRUE(table->catch_up(kPatience));
   EXPECT_THAT(keys(table->scan("b", "", 100)),

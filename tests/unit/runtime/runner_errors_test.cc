@@ -38,7 +38,8 @@ TEST(Runner, passes_outputs_on_in_the_order_of_their_records) {
 }
 
 TEST(Runner, stamps_outputs_with_their_own_records_trace_and_position) {
-  StageDriver driver{stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
+  StageDriver driver{
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
   std::vector<Record> records = inputs({"zero", "one"});
   const TraceContext trace = new_trace();
   records[1].set_header(headers::kTraceparent, trace.traceparent());
@@ -99,10 +100,11 @@ TEST(Runner, sends_what_the_stage_says_of_a_record_it_gives_up_after_the_dead_le
 
 TEST(Runner, tries_a_retryable_record_again_and_keeps_the_order_of_its_key) {
   std::map<std::string, int> seen;
-  StageDriver driver{std::make_unique<CountingStage>(seen, [&](const Record& record) -> Result<Outputs> {
-    if (record.value == "b" && seen["b"] < 4) return retryable("not yet");
-    return echo(record);
-  })};
+  StageDriver driver{
+      std::make_unique<CountingStage>(seen, [&](const Record& record) -> Result<Outputs> {
+        if (record.value == "b" && seen["b"] < 4) return retryable("not yet");
+        return echo(record);
+      })};
   driver.pipe_all(inputs({"a", "b", "c"}));
   EXPECT_THAT(values_of(driver.read(kOutput)), ElementsAre("a", "b", "c"));
   EXPECT_THAT(dead_letters(driver), IsEmpty());
@@ -213,10 +215,11 @@ TEST(Runner, counts_attempts_across_a_rewind) {
 
 TEST(Runner, pauses_while_a_dependency_is_down_without_spending_attempts) {
   std::map<std::string, int> seen;
-  StageDriver driver{std::make_unique<CountingStage>(seen, [&](const Record& record) -> Result<Outputs> {
-    if (record.value == "b" && seen["b"] <= 20) return unavailable("model is loading");
-    return echo(record);
-  })};
+  StageDriver driver{
+      std::make_unique<CountingStage>(seen, [&](const Record& record) -> Result<Outputs> {
+        if (record.value == "b" && seen["b"] <= 20) return unavailable("model is loading");
+        return echo(record);
+      })};
   ::testing::internal::CaptureStderr();
   driver.pipe_all(inputs({"a", "b", "c"}));
   driver.stop();
@@ -228,7 +231,8 @@ TEST(Runner, pauses_while_a_dependency_is_down_without_spending_attempts) {
   EXPECT_EQ(seen["a"], 21) << "the whole batch is held back";
   const auto times = [&](const std::string& event) {
     int count = 0;
-    for (std::size_t at = lines.find(event); at != std::string::npos; at = lines.find(event, at + 1))
+    for (std::size_t at = lines.find(event); at != std::string::npos;
+         at = lines.find(event, at + 1))
       ++count;
     return count;
   };
@@ -236,12 +240,12 @@ TEST(Runner, pauses_while_a_dependency_is_down_without_spending_attempts) {
   EXPECT_EQ(times("stage_resumed"), 1) << lines;
   const std::string metrics = driver.metrics().render();
   EXPECT_THAT(metrics, HasSubstr("stage_paused{stage=\"stage\"} 0"));
-  EXPECT_THAT(metrics,
-              HasSubstr("stage_retries_total{kind=\"unavailable\",stage=\"stage\"} 20"));
+  EXPECT_THAT(metrics, HasSubstr("stage_retries_total{kind=\"unavailable\",stage=\"stage\"} 20"));
 }
 
 TEST(Runner, pauses_while_the_log_cannot_be_read) {
-  StageDriver driver{stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
+  StageDriver driver{
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
   std::atomic<int> polls = 0;
   driver.log().set_poll_fault([&]() -> std::optional<Error> {
     if (++polls <= 3) return unavailable("broker is away");
@@ -249,12 +253,14 @@ TEST(Runner, pauses_while_the_log_cannot_be_read) {
   });
   driver.pipe(input("key", "a"));
   EXPECT_THAT(values_of(driver.read(kOutput)), ElementsAre("a"));
+  driver.stop();
   EXPECT_THAT(driver.clock().sleeps(), SizeIs(3));
   EXPECT_THAT(driver.metrics().render(), HasSubstr("stage_paused{stage=\"stage\"} 0"));
 }
 
 TEST(Runner, dead_letters_the_record_whose_outputs_the_log_refuses) {
-  StageDriver driver{stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
+  StageDriver driver{
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
   driver.log().set_commit_fault(
       [](std::span<const Record> outputs, const Offsets&) -> std::optional<Error> {
         for (const Record& output : outputs) {

@@ -256,13 +256,15 @@ TEST(Runner, stops_while_a_dependency_is_down_and_leaves_the_batch_uncommitted) 
   driver.stop();
   EXPECT_EQ(driver.committed(kInput), -1);
 
-  driver.restart_with(stage_of([](const Record& record) -> Result<Outputs> { return echo(record); }));
+  driver.restart_with(
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); }));
   driver.drain();
   EXPECT_THAT(values_of(driver.read(kOutput)), ElementsAre("a"));
 }
 
 TEST(Runner, carries_on_behind_a_record_of_many_segments) {
-  StageDriver driver{stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
+  StageDriver driver{
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
   const std::string huge(3'000'000, 'x');
   driver.pipe_all(inputs({"a", huge, "b"}));
   EXPECT_THAT(values_of(driver.read(kOutput)), ElementsAre("a", huge, "b"));

@@ -58,7 +58,8 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
 TEST(Event, is_refused_in_a_schema_version_that_is_not_known_naming_both) {
   Record record = to_record(Cancellation{"q", {}});
   record.set_header(headers::kSchemaVersion, "2");
-  EXPECT_THAT(refusal(cancellation_from(record)), AllOf(HasSubstr("\"2\""), HasSubstr("version 1")));
+  EXPECT_THAT(refusal(cancellation_from(record)),
+              AllOf(HasSubstr("\"2\""), HasSubstr("version 1")));
   record.headers.clear();
   record.set_header(headers::kEventType, std::string{Cancellation::kType});
   EXPECT_THAT(refusal(cancellation_from(record)), HasSubstr("schema version \"\""));
@@ -76,15 +77,16 @@ TEST(Event, is_refused_when_it_is_a_tombstone) {
 
 TEST(Event, is_refused_when_its_value_is_not_one_json_object) {
   Record record = to_record(Cancellation{"q", {}});
-  for (const char* value : {"", "{", "[]", "17", "null", "{}{}", "\n{}", "{\"query_id\":\"\xff\"}"}) {
+  for (const char* value :
+       {"", "{", "[]", "17", "null", "{}{}", "\n{}", "{\"query_id\":\"\xff\"}"}) {
     record.value = value;
     EXPECT_NE(refusal(cancellation_from(record)), "accepted") << value;
   }
 }
 
 TEST(Event, is_refused_when_its_body_is_longer_or_shorter_than_body_bytes) {
-  const Record record = to_record(
-      DocumentEvent{some_document(), DocumentEvent::Operation::put, "abc"});
+  const Record record =
+      to_record(DocumentEvent{some_document(), DocumentEvent::Operation::put, "abc"});
   Record longer = record;
   longer.value += "d";
   EXPECT_THAT(refusal(document_event_from(longer)), HasSubstr("body_bytes is 3"));
@@ -233,12 +235,15 @@ TEST(Embedding, is_refused_when_vectors_and_chunks_do_not_match) {
 TEST(Embedding, key_falls_into_the_documents_partition) {
   const DocumentRef document = some_document();
   const std::string key = embedding_key(document_key(document), document.revision, 12);
-  EXPECT_EQ(key, std::string("default/a\0r1\0" "12", 15));
+  EXPECT_EQ(key, std::string("default/a\0r1\0"
+                             "12",
+                             15));
 }
 
 TEST(Query, id_tells_where_its_answers_begin) {
   constexpr std::string_view kUlid = "01KAB3M5J8Q2W4E6R7T9Y0Z1XE";
-  for (const Offset offset : {Offset{0}, Offset{1}, Offset{35}, Offset{36}, Offset{46'655}, INT64_MAX}) {
+  for (const Offset offset :
+       {Offset{0}, Offset{1}, Offset{35}, Offset{36}, Offset{46'655}, INT64_MAX}) {
     EXPECT_EQ(answers_from(query_id_for(kUlid, offset)), offset);
   }
   EXPECT_EQ(query_id_for(kUlid, 36), std::string{kUlid} + "-10");

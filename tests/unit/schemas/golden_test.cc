@@ -82,7 +82,8 @@ class Damage {
 
 Record with_json(const Record& record, const std::string& json) {
   Record changed = record;
-  changed.value = json + record.value.substr(std::min(record.value.size(), record.value.find('\n')));
+  changed.value =
+      json + record.value.substr(std::min(record.value.size(), record.value.find('\n')));
   return changed;
 }
 

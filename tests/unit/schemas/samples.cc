@@ -51,8 +51,8 @@ Chunk chunk(std::int64_t ordinal) {
   chunk.start = 10 + ordinal * 100;
   chunk.end = chunk.start + 25;
   chunk.page = ordinal == 0 ? 0 : 4;
-  chunk.headings = ordinal == 0 ? std::vector<std::string>{}
-                                : std::vector<std::string>{"Care", "The wheel"};
+  chunk.headings =
+      ordinal == 0 ? std::vector<std::string>{} : std::vector<std::string>{"Care", "The wheel"};
   chunk.tokens = 6;
   return chunk;
 }
@@ -262,9 +262,9 @@ void add_documents(Samples& samples) {
   removed.chunk_batch = chunk_removal();
   samples.add(removed, to_record(removed, kGeneration), embedding_event_from);
 
-  samples.add(DocumentProgress{full_ref(), DocumentProgress::State::indexed, false, at(5), 12, 66,
-                               "", ""},
-              document_progress_from);
+  samples.add(
+      DocumentProgress{full_ref(), DocumentProgress::State::indexed, false, at(5), 12, 66, "", ""},
+      document_progress_from);
   samples.add(DocumentProgress{plain_ref(), DocumentProgress::State::failed, true, at(6), 0, 0,
                                "the file is encrypted", "extractor"},
               document_progress_from);

@@ -10,10 +10,21 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<std::string_view, 15> kKeywords{
-    "$schema", "$ref",     "title",                "description", "type",
-    "enum",    "required", "properties",           "items",       "minimum",
-    "maximum", "anyOf",    "additionalProperties", "minLength",   "maxLength"};
+constexpr std::array<std::string_view, 15> kKeywords{"$schema",
+                                                     "$ref",
+                                                     "title",
+                                                     "description",
+                                                     "type",
+                                                     "enum",
+                                                     "required",
+                                                     "properties",
+                                                     "items",
+                                                     "minimum",
+                                                     "maximum",
+                                                     "anyOf",
+                                                     "additionalProperties",
+                                                     "minLength",
+                                                     "maxLength"};
 
 bool has_type(json::Value value, std::string_view type) {
   if (type == "object") return value.is_object();
@@ -137,8 +148,7 @@ void SchemaValidator::check_object(json::Value node, json::Value value, const Pl
   for (std::size_t i = 0; i < value.size(); ++i) {
     const auto [name, content] = value.member_at(i);
     const std::string path = place.path + "." + std::string{name};
-    const json::Value described =
-        properties.exists() ? properties.member(name) : json::Value{};
+    const json::Value described = properties.exists() ? properties.member(name) : json::Value{};
     if (described.exists()) {
       check(described, content, {path, place.described});
     } else if (!open) {

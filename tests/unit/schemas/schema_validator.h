@@ -24,7 +24,7 @@ class SchemaValidator {
 
  private:
   struct Place {
-    std::string path;  // in the value
+    std::string path;       // in the value
     bool described = true;  // members must be described: not inside anyOf
   };
 

@@ -63,8 +63,7 @@ TEST(Topics, have_the_key_retention_and_payload_that_asyncapi_yaml_says) {
                 std::chrono::milliseconds{row.retention}.count());
     }
     ASSERT_EQ(channel["messages"].size(), 1U);
-    const YAML::Node message =
-        referenced(document, channel["messages"][std::string{row.event}]);
+    const YAML::Node message = referenced(document, channel["messages"][std::string{row.event}]);
     ASSERT_TRUE(message.IsDefined());
     EXPECT_EQ(message["bindings"]["kafka"]["key"]["description"].as<std::string>(), row.key);
     EXPECT_EQ(message["payload"]["schema"]["$ref"].as<std::string>(),
@@ -103,8 +102,8 @@ TEST(Topics, are_specified_for_the_log) {
                            "collections", "transcripts", "dead-letters"}) {
     EXPECT_TRUE(specs.at(name).durable) << name;
   }
-  for (const char* name : {"collections", "documents", "texts", "embeddings.g2",
-                           "document-events"}) {
+  for (const char* name :
+       {"collections", "documents", "texts", "embeddings.g2", "document-events"}) {
     EXPECT_TRUE(specs.at(name).compacted) << name;
   }
   EXPECT_EQ(specs.at("searches.g2").retention, std::chrono::minutes{10});

@@ -39,6 +39,11 @@ TEST(Sentences, cover_the_text_without_gaps) {
   EXPECT_EQ(end, text.size());
 }
 
+TEST(Sentences, keep_a_reference_mark_with_what_it_follows) {
+  EXPECT_THAT(sentence_texts("Like the goose.[5] All others.[6][7] End.["),
+              ElementsAre("Like the goose.[5] ", "All others.[6][7] ", "End.["));
+}
+
 TEST(Sentences, of_nothing_are_none) { EXPECT_THAT(sentences(""), IsEmpty()); }
 
 TEST(Words, are_lower_case_without_punctuation) {
