@@ -97,6 +97,9 @@ class DocumentEvents final : public EventSource {
 
 using Stream = Reply<std::unique_ptr<EventSource>>;
 
+// Table and hub read the same topic and are milliseconds apart, unless one of them is in trouble.
+constexpr std::chrono::milliseconds kTableWaitMax{5'000};
+
 Problem bad_last_event_id() {
   return bad_field("Last-Event-ID", "must be the id of an event of this stream: PARTITION:OFFSET");
 }
@@ -132,9 +135,11 @@ net::awaitable<Stream> LogDocumentService::document_events(const Caller& caller,
   if (!last_event_id.empty() && !parse_stream_position(last_event_id)) {
     co_return Stream{bad_last_event_id()};
   }
-  // First the subscription, then the status: nothing falls between the two.
+  // First the subscription, then the status, of a table that has what the hub had read by then:
+  // nothing falls between the two.
   ProgressHub::Topic topic{collection, document_id};
   const auto live = backend_.progress.subscribe(std::move(topic), {}, executor).live;
+  co_await applied(backend_.documents, backend_.progress.positions(), kTableWaitMax);
   auto current = co_await status(caller, collection, document_id);
   if (!current) {
     backend_.progress.unsubscribe(live);

@@ -86,6 +86,16 @@ void ProgressHub::unsubscribe(const std::shared_ptr<ProgressMailbox>& live) {
   clients_.remove_if([&](const Client& client) { return client.live.lock() == live; });
 }
 
+Offsets ProgressHub::positions() const {
+  const std::lock_guard lock{mutex_};
+  Offsets offsets;
+  for (std::size_t partition = 0; partition < next_.size(); ++partition) {
+    offsets[{std::string{topics::kDocumentEvents}, static_cast<std::int32_t>(partition)}] =
+        next_[partition];
+  }
+  return offsets;
+}
+
 bool ProgressHub::is_behind(const StreamPosition& position) const {
   const auto partition = static_cast<std::size_t>(position.partition);
   const std::lock_guard lock{mutex_};

@@ -53,6 +53,8 @@ class ProgressHub {
   Subscription subscribe(Topic topic, std::optional<StreamPosition> after,
                          boost::asio::any_io_executor executor);
   void unsubscribe(const std::shared_ptr<ProgressMailbox>& live);
+  // Up to where the hub has read: what came before a subscription, and so will not come through it.
+  Offsets positions() const;
   // The hub has not read that far yet; tables and other replicas may be ahead of it.
   bool is_behind(const StreamPosition& position) const;
   void close_all(const std::string& reason);

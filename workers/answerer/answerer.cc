@@ -195,8 +195,12 @@ Result<Outputs> Answerer::Impl::passages(const Record& record) {
   unfinished.add(record.position());
   Arrival arrival{record.position(), std::string{record.header(headers::kTraceparent)}, again,
                   clock.now()};
+  const std::string id = query_id;
   for (GatheredQuery& done : gather.add(std::move(*event), std::move(arrival))) {
     take_over(std::move(done), outputs);
+  }
+  if (is_cancelled(id)) {  // before anything of it was here: there is nothing to wait for
+    if (auto waiting = gather.take(id)) take_over(std::move(*waiting), outputs);
   }
   if (gather.open() > 0 && !watching) {
     watching = true;
