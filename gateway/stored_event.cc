@@ -9,6 +9,8 @@
 namespace millrace {
 namespace {
 
+const std::string kAcceptance{"\0accepted", 9};  // ends the key of an acceptance: progress_key()
+
 struct Row {
   std::string_view head;
   std::string_view rest;
@@ -105,19 +107,19 @@ std::optional<Transcript> transcript_from_row(std::string_view key, std::string_
 
 TableApplier documents_applier() {
   return [](const Record& record, const std::optional<std::string>& current) {
-    std::vector<TableChange> changes;
+    const std::string key{partition_key(record.key)};
     if (record.tombstone) {
-      changes.push_back({record.key, std::nullopt});
-      return changes;
+      // Of the acceptance, the document is gone; of a later state, only that record of it.
+      const bool gone = record.key == key + kAcceptance;
+      return gone ? std::vector<TableChange>{{key, std::nullopt}} : std::vector<TableChange>{};
     }
     const auto next = document_progress_from(record);
     if (!next) return skip(record, next.error());
     if (current) {
-      const auto known = document_from_row(record.key, *current);
-      if (known && !advances(known->progress, *next)) return changes;
+      const auto known = document_from_row(key, *current);
+      if (known && !advances(known->progress, *next)) return std::vector<TableChange>{};
     }
-    changes.push_back({record.key, stored_document(*next, position_of(record))});
-    return changes;
+    return std::vector<TableChange>{{key, stored_document(*next, position_of(record))}};
   };
 }
 

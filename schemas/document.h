@@ -29,7 +29,7 @@ struct DocumentRef {
   bool operator==(const DocumentRef&) const = default;
 };
 
-// COLLECTION "/" DOCUMENT_ID: the key of `documents`, `texts`, `chunks.gN` and `document-events`.
+// COLLECTION "/" DOCUMENT_ID: the key of `documents`, `texts` and `chunks.gN`.
 std::string document_key(const DocumentRef& document);
 std::string document_key(std::string_view collection, std::string_view document_id);
 Status check_document_id(std::string_view document_id);  // `rejected`, saying what is wrong
@@ -76,8 +76,8 @@ struct TextEvent {
 Record to_record(const TextEvent& event);
 Result<TextEvent> text_event_from(const Record& record);
 
-// Topic `document-events`: how far a revision has come. Each event is whole: the newest alone tells
-// the document's status.
+// Topic `document-events`: how far a revision has come. Each event is whole. A document's status is
+// what advances() makes of its events in the order of the log.
 struct DocumentProgress {
   enum class State { accepted, extracted, chunked, embedded, indexed, deleted, failed };
   DocumentRef document;
@@ -94,6 +94,10 @@ struct DocumentProgress {
 std::string_view to_string(DocumentProgress::State state);
 bool state_from(std::string_view name, DocumentProgress::State& out);
 Record to_record(const DocumentProgress& progress);
+// document key, NUL, state, and of a failure also NUL, stage: compaction leaves a document's newest
+// acceptance and the newest event of each later step, so that whoever reads late comes to the same
+// status as who read along. Within a stage revisions do not overtake one another.
+std::string progress_key(const DocumentProgress& progress);
 Result<DocumentProgress> document_progress_from(const Record& record);
 
 // True when `next` may replace `current` as the document's status: another revision's acceptance,

@@ -50,6 +50,17 @@ bool state_from(std::string_view name, DocumentProgress::State& out) {
   return false;
 }
 
+std::string progress_key(const DocumentProgress& progress) {
+  std::string key = document_key(progress.document);
+  key += '\0';
+  key += to_string(progress.state);
+  if (progress.state == State::failed) {
+    key += '\0';
+    key += progress.error_stage;
+  }
+  return key;
+}
+
 Record to_record(const DocumentProgress& progress) {
   json::Writer out;
   out.begin_object();
@@ -60,8 +71,8 @@ Record to_record(const DocumentProgress& progress) {
   if (!progress.error.empty()) out.field("error", progress.error);
   if (!progress.error_stage.empty()) out.field("error_stage", progress.error_stage);
   out.end_object();
-  return make_event(topics::kDocumentEvents, document_key(progress.document),
-                    DocumentProgress::kType, out.take());
+  return make_event(topics::kDocumentEvents, progress_key(progress), DocumentProgress::kType,
+                    out.take());
 }
 
 Result<DocumentProgress> document_progress_from(const Record& record) {

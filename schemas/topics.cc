@@ -32,7 +32,7 @@ constexpr std::array<TopicRow, 13> kTopics{{
      kPartitioned, days{1}},
     {"embeddings", "collection/document id, NUL, revision, NUL, batch", EmbeddingEvent::kType,
      kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
-    {topics::kDocumentEvents, "collection/document id", DocumentProgress::kType, !kPerGeneration,
+    {topics::kDocumentEvents, "collection/document id, NUL, state [, NUL, stage]", DocumentProgress::kType, !kPerGeneration,
      kCompacted, kDurable, kPartitioned, kForever},
     {topics::kQueries, "query id", Query::kType, !kPerGeneration, !kCompacted, !kDurable,
      kPartitioned, days{1}},

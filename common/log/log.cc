@@ -57,9 +57,11 @@ Result<Offsets> offsets_of(const Log& log, std::span<const std::string> topics, 
 
 }  // namespace
 
+std::string_view partition_key(std::string_view key) { return key.substr(0, key.find('\0')); }
+
 std::int32_t partition_for(std::string_view key, std::int32_t partitions) {
   assert(partitions > 0);
-  const std::uint32_t positive = murmur2(key.substr(0, key.find('\0'))) & 0x7fffffffU;
+  const std::uint32_t positive = murmur2(partition_key(key)) & 0x7fffffffU;
   return static_cast<std::int32_t>(positive % static_cast<std::uint32_t>(partitions));
 }
 

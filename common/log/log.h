@@ -116,8 +116,11 @@ class Log {
   virtual Result<std::optional<Record>> read_at(const Position& position) const = 0;
 };
 
-// The partition of a key: murmur2 as Kafka's default partitioner, over the part of the key before
-// the first '\0' (so that what belongs to one document stays in one partition).
+// The part of a key before its first '\0': what a record is about. Records about the same stay in one
+// partition and share a table's row, while compaction goes by the whole key.
+std::string_view partition_key(std::string_view key);
+
+// The partition of a key: murmur2 of partition_key(), as Kafka's default partitioner.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);
 
 // [begin of every partition of the topics] or [end of every partition].

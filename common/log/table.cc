@@ -157,11 +157,12 @@ Status LogTable::follow(const std::stop_token& stop) {
 Status LogTable::apply(const std::vector<Record>& records, const Offsets& positions) {
   TableStore::Changes changes;
   for (const Record& each : records) {
+    const std::string row{partition_key(each.key)};
     std::optional<std::string> current;
-    if (const auto changed = changes.find(each.key); changed != changes.end()) {
+    if (const auto changed = changes.find(row); changed != changes.end()) {
       current = changed->second;
     } else {
-      auto stored = store_->get(each.key);
+      auto stored = store_->get(row);
       if (!stored) return stored.error();
       current = std::move(*stored);
     }

@@ -19,7 +19,8 @@ struct TableChange {
   std::optional<std::string> value;
 };
 
-// Turns one record into changes. `current` is the value stored under the record's key. Pure.
+// Turns one record into changes. `current` is the row named
+// partition_key(record.key). Pure.
 using TableApplier = std::function<std::vector<TableChange>(
     const Record& record, const std::optional<std::string>& current)>;
 

@@ -1,5 +1,5 @@
-// The embedding model alone, as `make bench` compares with: cuts documents as the pipeline does, then
-// embeds their chunks in bulk. Prints one JSON object.
+// The embedding model alone, as `make bench` compares with: cuts documents as the pipeline does,
+// then embeds their chunks in bulk. Prints one JSON object.
 //   bench_encoder MODEL_FOLDER DOCUMENTS.jsonl      (objects with id, title, text)
 #include <cstdio>
 #include <cstdlib>

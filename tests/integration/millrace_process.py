@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.parse
 
 MILLRACE = os.environ.get("MILLRACE", "build/millrace")
@@ -106,21 +107,25 @@ class Client:
     def search(self, query, top_k=10):
         return self.json("POST", f"{self.base}/search", {"query": query, "top_k": top_k}, expect=200)
 
-    def wait_settled(self, document_ids):
-        """Waits until each document's newest revision is indexed, deleted or failed; the states."""
+    def wait_settled(self, document_ids, limit=300):
+        """Waits until each document's newest revision is indexed, deleted or failed; the states.
+
+        A stream tells of each change, so `limit` (seconds) ends only what would never end.
+        """
         states = {}
+        deadline = time.monotonic() + limit
         for document_id in document_ids:
             state = self.status(document_id)["state"]
             if state not in ("indexed", "deleted", "failed"):
                 path = f"{self.base}/documents/{urllib.parse.quote(document_id, safe='')}/events"
-                for event, _, data in self.events(path):
+                for event, _, data in self.events(path, deadline=deadline):
                     state = event
                     if event in ("indexed", "deleted", "failed"):
                         break
             states[document_id] = state
         return states
 
-    def events(self, path, method="GET", body=None, last_event_id=None):
+    def events(self, path, method="GET", body=None, last_event_id=None, deadline=None):
         """Yields (event, id, data) of a stream, on a connection of its own."""
         connection = self.server.connection()
         headers = {"Accept": "text/event-stream", **self.headers}
@@ -135,6 +140,7 @@ class Client:
         event, identifier, data = "message", "", []
         try:
             while line := response.readline():
+                assert deadline is None or time.monotonic() < deadline, f"{path}: still {event}"
                 line = line.decode().rstrip("\r\n")
                 if not line:
                     if data:

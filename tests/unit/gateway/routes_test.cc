@@ -196,8 +196,8 @@ TEST_F(Routes, follows_a_collection_and_resumes_after_the_last_event) {
   index_text("news", "a", "1");
   const auto first = stream("/v1/collections/news/documents/a/events");
   index_text("news", "b", "2");
-  // From a's last event on: of b what the compacted topic still had when the hub read it, in order up
-  // to the last, and nothing of a.
+  // From a's last event on: of b what the compacted topic still had when the hub read it, in order
+  // up to the last, and nothing of a.
   const auto rest = stream("/v1/collections/news/events", first.back().id,
                            [](const ServerSentEvent& event) { return event.event == "indexed"; });
   ASSERT_FALSE(rest.empty());
