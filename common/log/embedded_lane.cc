@@ -136,6 +136,7 @@ void EmbeddedLane::store_all(Work& work) {
 
 Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Position>>& positions) {
   const Clock::Steady began = parts_.clock.now();
+  if (Status room = store_->check_room(); !room) return room;
   EmbeddedBatch batch{*store_, parts_.clock.wall_now()};
   bool sync = false;
   for (std::size_t i = 0; i < work.size(); ++i) {

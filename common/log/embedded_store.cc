@@ -136,33 +136,24 @@ Error EmbeddedStore::error(std::string_view what, const rocksdb::Status& status)
 }
 
 Status EmbeddedStore::write(rocksdb::WriteBatch& batch, bool sync) {
-  if (failed_) {
-    if (Status resumed = resume(); !resumed) return resumed;
-  }
+  if (failed_) return fatal(*failed_);
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = db_->Write(options, &batch);
   if (status.ok()) return {};
-  failed_ = true;
-  if (Status resumed = resume(); !resumed && resumed.error().kind == Error::Kind::fatal) {
-    return resumed;
-  }
-  return error("write to the log", status);
+  failed_ = "write to the log in " + where() + ": " + status.ToString() +
+            "; see to the disk and start again, what was acknowledged is safe";
+  return fatal(*failed_);
 }
 
-// A full disk passes, and what failed is not stored. After any other failure nobody knows what the
-// disk holds, least of all after a failed fsync: only reading the log anew tells.
-Status EmbeddedStore::resume() {
-  const rocksdb::Status status = db_->Resume();
-  if (status.ok()) {
-    failed_ = false;
-    return {};
-  }
-  if (status.severity() >= rocksdb::Status::kFatalError) {
-    return fatal("write to the log in " + where() + ": " + status.ToString() +
-                 "; see to the disk and start again, what was acknowledged is safe");
-  }
-  return error("resume the log after a failed write", status);
+Status EmbeddedStore::check_room() const {
+  std::uint64_t left = 0;
+  const rocksdb::Status known = db_->GetEnv()->GetFreeSpace(directory_.string(), &left);
+  if (!known.ok() || left >= kDiskReserveBytes) return {};
+  return unavailable("write to the log in " + where() + ": the disk is full, " +
+                     std::to_string(left >> 20U) + " MiB are left and " +
+                     std::to_string(kDiskReserveBytes >> 20U) +
+                     " MiB are kept for clearing up; make room and it goes on by itself");
 }
 
 Result<std::optional<std::string>> EmbeddedStore::get(rocksdb::ColumnFamilyHandle* family,

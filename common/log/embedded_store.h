@@ -27,6 +27,8 @@ class ReadBudget {
   bool used_ = false;
 };
 
+inline constexpr std::uint64_t kDiskReserveBytes = 128U << 20U;
+
 // One RocksDB database of the embedded log. Reads are thread-safe; writes come from one thread.
 class EmbeddedStore {
  public:
@@ -43,9 +45,12 @@ class EmbeddedStore {
   rocksdb::ColumnFamilyHandle* meta() const { return families_[0]; }
   std::string where() const { return directory_.string(); }
 
-  // `unavailable` while the disk is full: every further write tries again. `fatal` after any other
-  // failure, from then on.
+  // `fatal` after a failure, from then on: nobody knows what the disk holds, least of all after a
+  // failed fsync; only reading the log anew tells.
   Status write(rocksdb::WriteBatch& batch, bool sync);
+  // `unavailable` while the disk has less than kDiskReserveBytes left. Asked before records are
+  // added, so that what makes room again (trimming, compaction) still has some to work in.
+  Status check_room() const;
 
   Result<std::optional<std::string>> get(rocksdb::ColumnFamilyHandle* family,
                                          std::string_view row) const;
@@ -63,14 +68,13 @@ class EmbeddedStore {
 
  private:
   explicit EmbeddedStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
-  Status resume();
   Result<Record> decode(PartitionId id, std::string_view topic, Offset offset,
                         const rocksdb::Slice& stored) const;
 
   const std::filesystem::path directory_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
-  bool failed_ = false;  // the writer thread's
+  std::optional<std::string> failed_;  // what failed; the writer thread's
 };
 
 inline rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }

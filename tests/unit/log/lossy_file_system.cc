@@ -130,12 +130,15 @@ IOStatus LossyFileSystem::DeleteFile(const std::string& path, const IOOptions& o
   return status;
 }
 
+IOStatus LossyFileSystem::GetFreeSpace(const std::string& path, const IOOptions& options,
+                                       std::uint64_t* bytes, IODebugContext* debug) {
+  if (state_ != State::full) return target()->GetFreeSpace(path, options, bytes, debug);
+  *bytes = 0;
+  return IOStatus::OK();
+}
+
 IOStatus LossyFileSystem::check() const {
-  if (state_ == State::works) return IOStatus::OK();
-  if (state_ == State::broken) return IOStatus::IOError("the disk does not answer");
-  IOStatus full = IOStatus::NoSpace("the disk is full");
-  full.SetRetryable(true);  // as RocksDB's own file system says it
-  return full;
+  return state_ == State::broken ? IOStatus::IOError("the disk does not answer") : IOStatus::OK();
 }
 
 void LossyFileSystem::appended(const std::string& path, std::uint64_t bytes) {

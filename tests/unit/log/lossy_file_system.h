@@ -16,7 +16,8 @@ class LossyFileSystem final : public rocksdb::FileSystemWrapper {
   const char* Name() const override { return "LossyFileSystem"; }
 
   enum class State { works, full, broken };
-  // Full or broken, nothing is written or synced any more.
+  // Full: nothing is left to write to, though what is tried comes through. Broken: nothing is
+  // written or synced any more.
   void become(State state) { state_ = state; }
   // What the power cut leaves: files cut off in the middle of what was not synced, and none of
   // those whose directory was not synced. Call it when the database is closed.
@@ -33,6 +34,8 @@ class LossyFileSystem final : public rocksdb::FileSystemWrapper {
                                rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::uint64_t* bytes, rocksdb::IODebugContext* debug) override;
 
   // For the files.
   rocksdb::IOStatus check() const;
