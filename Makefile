@@ -42,4 +42,4 @@ lint:
 
 bench: build
 	cmake --build build/release --target millrace_bench_tools
-	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --model build/parts/model --out build/bench.json $(BENCH_FLAGS)
+	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --model build/parts/all-MiniLM-L6-v2 --out build/bench.json $(BENCH_FLAGS)

@@ -36,6 +36,7 @@ using std::chrono::milliseconds;
 
 // There is one generation until collections can be re-indexed.
 constexpr int kGeneration = 1;
+constexpr std::string_view kDefaultModel = "all-MiniLM-L6-v2";
 
 milliseconds duration(const Config& config, std::string_view name) {
   return milliseconds{config.integer(name)};
@@ -83,8 +84,8 @@ class Stop {
 fs::path default_model_folder() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const std::array folders{program / "parts" / "model",
-                           program.parent_path() / "share/millrace/model"};
+  const std::array folders{program / "parts" / kDefaultModel,
+                           program.parent_path() / "share/millrace" / kDefaultModel};
   for (const fs::path& each : folders) {
     if (fs::exists(each / "model.onnx", error)) return each;
   }

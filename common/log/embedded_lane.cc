@@ -13,6 +13,7 @@ namespace {
 // it only. A request that is larger goes alone.
 constexpr std::size_t kBatchBytesMax = 8U << 20U;
 constexpr std::size_t kBatchRecordsMax = 10'000;
+constexpr std::uint64_t kDiskReserveBytes = 128U << 20U;
 
 std::size_t records_of(const LaneRequest& request) {
   return std::max<std::size_t>(1, request.records.size());  // offsets alone take a place too
@@ -35,6 +36,7 @@ EmbeddedLane::EmbeddedLane(std::string name, bool durable, std::unique_ptr<Embed
           "log_commit_seconds", "Time to store one batch of the log", {{"lane", std::move(name)}},
           {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
            0.05, 0.1, 0.25, 0.5, 1, 2.5})),
+      disk_free_(parts.metrics.gauge("log_disk_free_bytes", "Bytes left on the disk of the log")),
       trimmer_({*store_, parts.topics, groups_, *this, parts.clock}) {}
 
 void EmbeddedLane::stop() {
@@ -48,6 +50,7 @@ void EmbeddedLane::stop() {
 }
 
 void EmbeddedLane::start() {
+  static_cast<void>(check_room());  // for the gauge
   thread_ = std::thread{[this] { run(); }};
 }
 
@@ -97,6 +100,7 @@ void EmbeddedLane::run() {
     // Nothing to do for a whole interval is a reason too: the clock may be a test's.
     if (!work.empty() && parts_.clock.now() < trim_at) continue;
     trimmer_.trim();
+    static_cast<void>(check_room());  // for the gauge, of an idle log too
     trim_at = parts_.clock.now() + parts_.trim_interval;
   }
 }
@@ -136,7 +140,7 @@ void EmbeddedLane::store_all(Work& work) {
 
 Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Position>>& positions) {
   const Clock::Steady began = parts_.clock.now();
-  if (Status room = store_->check_room(); !room) return room;
+  if (Status room = check_room(); !room) return room;
   EmbeddedBatch batch{*store_, parts_.clock.wall_now()};
   bool sync = false;
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -154,6 +158,18 @@ Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Posit
   batch.publish(groups_);
   commit_seconds_.observe(std::chrono::duration<double>(parts_.clock.now() - began).count());
   return {};
+}
+
+// Asked before records are added, so that what makes room again (trimming, compaction) still has some
+// to work in.
+Status EmbeddedLane::check_room() {
+  const std::uint64_t left = store_->free_bytes();
+  disk_free_.set(static_cast<double>(left));
+  if (left >= kDiskReserveBytes) return {};
+  return unavailable("write to the log in " + store_->where() + ": the disk is full, " +
+                     std::to_string(left >> 20U) + " MiB are left and " +
+                     std::to_string(kDiskReserveBytes >> 20U) +
+                     " MiB are kept for clearing up; make room and it goes on by itself");
 }
 
 // Offsets without records need no sync: whoever loses them to a power cut reads records again that

@@ -59,6 +59,7 @@ class EmbeddedLane {
   bool take(Work& work);  // false: the end
   void store_all(Work& work);
   Status store_batch(const Work& work, std::vector<std::vector<Position>>& positions);
+  Status check_room();
   bool must_sync(const LaneRequest& request) const;
   Status recover_topic(const StoredTopic& topic);
   Status recover_partition(TopicState& topic, std::int32_t partition);
@@ -67,6 +68,7 @@ class EmbeddedLane {
   const std::unique_ptr<EmbeddedStore> store_;
   const LaneParts parts_;
   const Histogram commit_seconds_;
+  const Gauge disk_free_;
   GroupTable groups_;
   EmbeddedTrimmer trimmer_;
   bool failing_ = false;  // the writer thread's: a failure is logged once

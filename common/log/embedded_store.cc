@@ -4,6 +4,7 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace millrace {
 
@@ -146,14 +147,10 @@ Status EmbeddedStore::write(rocksdb::WriteBatch& batch, bool sync) {
   return fatal(*failed_);
 }
 
-Status EmbeddedStore::check_room() const {
+std::uint64_t EmbeddedStore::free_bytes() const {
   std::uint64_t left = 0;
   const rocksdb::Status known = db_->GetEnv()->GetFreeSpace(directory_.string(), &left);
-  if (!known.ok() || left >= kDiskReserveBytes) return {};
-  return unavailable("write to the log in " + where() + ": the disk is full, " +
-                     std::to_string(left >> 20U) + " MiB are left and " +
-                     std::to_string(kDiskReserveBytes >> 20U) +
-                     " MiB are kept for clearing up; make room and it goes on by itself");
+  return known.ok() ? left : std::numeric_limits<std::uint64_t>::max();
 }
 
 Result<std::optional<std::string>> EmbeddedStore::get(rocksdb::ColumnFamilyHandle* family,

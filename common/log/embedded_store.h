@@ -27,8 +27,6 @@ class ReadBudget {
   bool used_ = false;
 };
 
-inline constexpr std::uint64_t kDiskReserveBytes = 128U << 20U;
-
 // One RocksDB database of the embedded log. Reads are thread-safe; writes come from one thread.
 class EmbeddedStore {
  public:
@@ -48,9 +46,8 @@ class EmbeddedStore {
   // `fatal` after a failure, from then on: nobody knows what the disk holds, least of all after a
   // failed fsync; only reading the log anew tells.
   Status write(rocksdb::WriteBatch& batch, bool sync);
-  // `unavailable` while the disk has less than kDiskReserveBytes left. Asked before records are
-  // added, so that what makes room again (trimming, compaction) still has some to work in.
-  Status check_room() const;
+  // Bytes that the disk has left; the most there can be where nobody knows.
+  std::uint64_t free_bytes() const;
 
   Result<std::optional<std::string>> get(rocksdb::ColumnFamilyHandle* family,
                                          std::string_view row) const;

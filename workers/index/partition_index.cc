@@ -62,7 +62,7 @@ StoredPartitionIndex::StoredPartitionIndex(IndexOptions options, MetricsRegistry
     : options_{std::move(options)},
       files_{options_.directory / "vectors", options_.dimensions},
       vectors_{options_.dimensions, options_.block_rows},
-      documents_gauge_{metrics.gauge("index_documents", "Documents indexed", options_.labels)},
+      documents_gauge_{metrics.gauge("rag_active_documents", "Documents indexed", options_.labels)},
       chunks_gauge_{metrics.gauge("index_chunks", "Chunks that can be found", options_.labels)},
       dead_gauge_{metrics.gauge("index_deleted_slots", "Vectors of deleted chunks in memory",
                                 options_.labels)},

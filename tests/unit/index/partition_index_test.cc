@@ -240,7 +240,7 @@ TEST_F(PartitionIndexTest, memory_of_replaced_revisions_is_given_back) {
     ASSERT_TRUE((*index)->apply(make_revision(random_, "a", id, std::to_string(i), 4).batch(0)));
   }
   EXPECT_EQ(metrics.gauge("index_chunks", "").value(), 20);
-  EXPECT_EQ(metrics.gauge("index_documents", "").value(), 5);
+  EXPECT_EQ(metrics.gauge("rag_active_documents", "").value(), 5);
   // Dead rows: up to half of full blocks, and what is in the block that grows.
   EXPECT_LE(metrics.gauge("index_deleted_slots", "").value(), 20 + 16);
 }
