@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.parse
 
+IDLE_SECONDS_MAX = 30  # half of idle_timeout_ms
 MILLRACE = os.environ.get("MILLRACE", "build/millrace")
 
 
@@ -80,12 +81,17 @@ class Client:
         self.headers = headers or {}
         self.base = f"/v1/collections/{collection}"
         self.connection = server.connection()
+        self.used = time.monotonic()
 
     def request(self, method, path, body=None, headers=None):
         """(status, headers, body bytes) of one exchange."""
+        if time.monotonic() - self.used > IDLE_SECONDS_MAX:
+            self.connection.close()  # the server may have; the next request connects again
         self.connection.request(method, path, body=body, headers={**self.headers, **(headers or {})})
         response = self.connection.getresponse()
-        return response.status, response.headers, response.read()
+        content = response.read()
+        self.used = time.monotonic()
+        return response.status, response.headers, content
 
     def json(self, method, path, body=None, expect=None):
         """The JSON body; asserts the status when `expect` is given."""

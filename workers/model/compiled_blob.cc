@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include "common/ids.h"
 #include "common/logging.h"
@@ -14,6 +15,7 @@ namespace millrace {
 namespace {
 
 constexpr const char* kDevice = "CPU";
+constexpr std::size_t kSingleThreadsMax = 4;  // a question has too few tokens for more
 constexpr std::string_view kBlobPrefix = "embedding-model-";
 constexpr std::string_view kBlobSuffix = ".blob";
 constexpr std::string_view kTemporarySuffix = ".tmp";
@@ -186,9 +188,9 @@ Result<CompiledBlob> CompiledBlob::open(const std::filesystem::path& folder,
   return blob;
 }
 
-ov::AnyMap CompiledBlob::properties(std::size_t streams) const {
-  const auto count = static_cast<std::int32_t>(streams);
-  return {ov::num_streams(count), ov::inference_num_threads(count),
+ov::AnyMap CompiledBlob::properties(std::size_t streams, std::size_t threads) const {
+  return {ov::num_streams(static_cast<std::int32_t>(streams)),
+          ov::inference_num_threads(static_cast<std::int32_t>(threads)),
           ov::hint::inference_precision(bf16_ ? ov::element::bf16 : ov::element::f32),
           ov::hint::enable_cpu_pinning(false)};  // the cores are not ours alone
 }
@@ -200,7 +202,7 @@ Status CompiledBlob::compile(const std::filesystem::path& onnx, const std::files
   if (!output) return output.error();
   // Other outputs (the pooler's) would be computed for nothing.
   model = std::make_shared<ov::Model>(ov::OutputVector{*output}, model->get_parameters());
-  ov::CompiledModel compiled = core_->compile_model(model, kDevice, properties(1));
+  ov::CompiledModel compiled = core_->compile_model(model, kDevice, properties(1, 1));
   std::ofstream out{to, std::ios::binary};
   compiled.export_model(out);
   out.close();
@@ -212,7 +214,8 @@ Status CompiledBlob::map(const std::filesystem::path& path) {
   auto file = MappedFile::open(path);
   if (!file) return file.error();
   file_ = std::make_unique<MappedFile>(std::move(*file));
-  single_ = import(1);
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  single_ = import(1, std::min(cores, kSingleThreadsMax));
   inputs_.clear();
   for (const auto& input : single_.inputs()) {
     for (const std::string& name : input.get_names()) inputs_.insert(name);
@@ -220,10 +223,10 @@ Status CompiledBlob::map(const std::filesystem::path& path) {
   return {};
 }
 
-ov::CompiledModel CompiledBlob::import(std::size_t streams) const {
+ov::CompiledModel CompiledBlob::import(std::size_t streams, std::size_t threads) const {
   // The runtime only reads it, though its tensors know no const.
   const ov::Tensor bytes{ov::element::u8, {file_->size()}, const_cast<void*>(file_->bytes())};
-  return core_->import_model(bytes, kDevice, properties(streams));
+  return core_->import_model(bytes, kDevice, properties(streams, threads));
 }
 
 }  // namespace millrace

@@ -25,9 +25,10 @@ class CompiledBlob {
   static Result<CompiledBlob> open(const std::filesystem::path& folder,
                                    const std::filesystem::path& cache);
 
-  // With `streams` threads of its own, one inference each.
-  ov::CompiledModel import(std::size_t streams) const;
-  // The one with a single stream that open() imported to see that the file is good.
+  // With `streams` inferences at once, which share `threads` threads of its own.
+  ov::CompiledModel import(std::size_t streams, std::size_t threads) const;
+  // The one with a single stream that open() imported to see that the file is good: all its threads
+  // work on the one inference, for a question that somebody waits for.
   const ov::CompiledModel& single() const { return single_; }
   bool has_input(const char* name) const { return inputs_.contains(name); }
   std::string_view precision() const { return bf16_ ? "bf16" : "f32"; }
@@ -37,7 +38,7 @@ class CompiledBlob {
   CompiledBlob() = default;
   Status compile(const std::filesystem::path& onnx, const std::filesystem::path& to);
   Status map(const std::filesystem::path& path);
-  ov::AnyMap properties(std::size_t streams) const;
+  ov::AnyMap properties(std::size_t streams, std::size_t threads) const;
 
   std::unique_ptr<ov::Core> core_;
   std::unique_ptr<MappedFile> file_;

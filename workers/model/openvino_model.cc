@@ -148,7 +148,7 @@ Status OpenVinoModel::start() {
   std::thread loader{[&] {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kBulkNiceness);
     try {
-      bulk_.compiled = blob_.import(wanted);
+      bulk_.compiled = blob_.import(wanted, wanted);
     } catch (...) {
       failed = std::current_exception();
     }
