@@ -160,8 +160,8 @@ Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Posit
   return {};
 }
 
-// Asked before records are added, so that what makes room again (trimming, compaction) still has some
-// to work in.
+// Asked before records are added, so that what makes room again (trimming, compaction) still has
+// some to work in.
 Status EmbeddedLane::check_room() {
   const std::uint64_t left = store_->free_bytes();
   disk_free_.set(static_cast<double>(left));

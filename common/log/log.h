@@ -116,8 +116,8 @@ class Log {
   virtual Result<std::optional<Record>> read_at(const Position& position) const = 0;
 };
 
-// The part of a key before its first '\0': what a record is about. Records about the same stay in one
-// partition and share a table's row, while compaction goes by the whole key.
+// The part of a key before its first '\0': what a record is about. Records about the same stay in
+// one partition and share a table's row, while compaction goes by the whole key.
 std::string_view partition_key(std::string_view key);
 
 // The partition of a key: murmur2 of partition_key(), as Kafka's default partitioner.
