@@ -23,9 +23,11 @@ using Parser = http::request_parser<http::buffer_body>;
 constexpr auto kTuple = net::as_tuple(net::use_awaitable);
 constexpr std::size_t kReadAheadBytes = 64U << 10U;  // beyond the head, in the connection's buffer
 constexpr std::size_t kPieceBytes = 64U << 10U;
-// A client that still sends while it is being refused gets this long to read why.
+// Many clients send all of a body before they read why it is refused, so it is read and dropped:
+// while it keeps coming, and within these bounds.
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
-constexpr std::size_t kLingerBytesMax = 4U << 20U;
+constexpr std::chrono::seconds kLingerTimeMax{30};
+constexpr std::size_t kLingerBytesMax = 256U << 20U;
 
 Problem with_status(unsigned status, std::string detail) {
   Problem problem = bad_request(std::move(detail));
@@ -380,9 +382,11 @@ net::awaitable<void> HttpSession::close_gently() {
   socket_.shutdown(net::ip::tcp::socket::shutdown_send, ignored);
   // Closing on unread bytes would reset the connection and take our answer with it.
   std::size_t dropped = 0;
-  while (unread_ && !draining_ && dropped < kLingerBytesMax) {
+  std::vector<char> piece(unread_ ? kPieceBytes : 0);
+  const auto until = shared_.services.clock.now() + kLingerTimeMax;
+  while (unread_ && !draining_ && dropped < kLingerBytesMax &&
+         shared_.services.clock.now() < until) {
     deadline_->expect_within(kLingerTimeout);
-    std::vector<char> piece(kPieceBytes);
     const auto [error, bytes] = co_await socket_.async_read_some(net::buffer(piece), kTuple);
     deadline_->relax();
     if (error) break;

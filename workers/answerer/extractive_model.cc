@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <span>
 #include <string_view>
@@ -31,28 +32,59 @@ constexpr double kRedundancyMax = 0.6;
 constexpr double kCertain = 0.85;
 constexpr double kConfidenceAtThreshold = 0.2;
 constexpr std::size_t kDeltaBytes = 48;  // about eight words
+// How far what a heading asks holds below it, in sentences.
+constexpr std::size_t kBelowHeading = 3;
 
 struct Candidate {
   std::size_t passage = 0;
   PassageSentence sentence;
+  std::optional<PassageSentence> heading;  // the question, as it stands above the sentence
   double overlap = 0;
   double similarity = 0;
   double score = 0;
 };
 
+std::string_view text_of(const AnswerTask& task, std::size_t passage,
+                         const PassageSentence& sentence) {
+  return std::string_view{task.passages[passage].text}.substr(sentence.begin,
+                                                              sentence.end - sentence.begin);
+}
 std::string_view text_of(const AnswerTask& task, const Candidate& candidate) {
-  const auto& [begin, end, words] = candidate.sentence;
-  return std::string_view{task.passages[candidate.passage].text}.substr(begin, end - begin);
+  return text_of(task, candidate.passage, candidate.sentence);
+}
+
+bool has_word(const std::vector<std::string>& words, const std::string& word) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](const std::string& other) { return same_word(word, other); });
+}
+
+// A heading, or a question of a list of questions, that says nothing which the question does not:
+// no answer, but what stands below it may be one.
+bool asks_the_same(const std::vector<std::string>& question, const PassageSentence& sentence,
+                   std::string_view text) {
+  const bool statement = text.ends_with('.') || text.ends_with('!') || text.ends_with("。");
+  return !statement &&
+         std::all_of(sentence.words.begin(), sentence.words.end(),
+                     [&](const std::string& word) { return has_word(question, word); });
 }
 
 // Neighbouring chunks overlap: a sentence of a document counts once, where it ranks best.
-std::vector<Candidate> candidates_of(const AnswerTask& task) {
+std::vector<Candidate> candidates_of(const AnswerTask& task,
+                                     const std::vector<std::string>& question) {
   std::vector<Candidate> out;
   std::set<std::pair<std::string_view, std::string_view>> known;
   for (std::size_t i = 0; i < task.passages.size(); ++i) {
+    std::optional<PassageSentence> heading;
+    std::size_t below = 0;
     for (PassageSentence& sentence : sentences_of(task.passages[i].text)) {
       if (out.size() >= kCandidatesMax) return out;
-      Candidate candidate{i, std::move(sentence)};
+      if (asks_the_same(question, sentence, text_of(task, i, sentence))) {
+        heading = std::move(sentence);
+        below = 0;
+        continue;
+      }
+      if (below++ == kBelowHeading) heading.reset();
+      Candidate candidate{i, std::move(sentence), heading};
       if (!known.insert({task.passages[i].document_id, text_of(task, candidate)}).second) continue;
       out.push_back(std::move(candidate));
     }
@@ -64,15 +96,15 @@ std::vector<Candidate> candidates_of(const AnswerTask& task) {
 void weigh_words(const std::vector<std::string>& question, std::vector<Candidate>& candidates) {
   std::vector<double> weights;
   for (const std::string& word : question) {
-    const auto have = std::count_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
-      return std::any_of(c.sentence.words.begin(), c.sentence.words.end(),
-                         [&](const std::string& other) { return same_word(word, other); });
-    });
+    const auto have =
+        std::count_if(candidates.begin(), candidates.end(),
+                      [&](const Candidate& each) { return has_word(each.sentence.words, word); });
     weights.push_back(
         std::log(1.0 + static_cast<double>(candidates.size()) / (1.0 + static_cast<double>(have))));
   }
   for (Candidate& candidate : candidates) {
-    candidate.overlap = coverage(question, weights, candidate.sentence.words);
+    const PassageSentence& telling = candidate.heading.value_or(candidate.sentence);
+    candidate.overlap = coverage(question, weights, telling.words);
   }
 }
 
@@ -100,7 +132,9 @@ Status score(const AnswerTask& task, EmbeddingModel& model, std::size_t bytes_ma
              std::vector<Candidate>& candidates) {
   std::vector<std::string> texts{task.question};
   for (const Candidate& candidate : candidates) {
-    texts.push_back(beginning(text_of(task, candidate), bytes_max));
+    // Below a heading that asks the same, it is the heading that shows that this is the place.
+    const PassageSentence& telling = candidate.heading.value_or(candidate.sentence);
+    texts.push_back(beginning(text_of(task, candidate.passage, telling), bytes_max));
   }
   const auto vectors = model.embed(texts, EmbeddingModel::Lane::query);
   if (!vectors) return with_context("score sentences", vectors.error());
@@ -198,9 +232,10 @@ ExtractiveModel::ExtractiveModel(EmbeddingModel& model, ExtractiveOptions option
 ExtractiveModel::~ExtractiveModel() { threads_.join(); }
 
 Result<AnswerDraft> ExtractiveModel::extract(const AnswerTask& task) const {
-  std::vector<Candidate> candidates = candidates_of(task);
+  const std::vector<std::string> question = words(task.question);
+  std::vector<Candidate> candidates = candidates_of(task, question);
   if (candidates.empty()) return refusal(0, options_.refusal_threshold);
-  weigh_words(words(task.question), candidates);
+  weigh_words(question, candidates);
   preselect(candidates, options_.embedded_max);
   const Status scored = score(task, model_, options_.embedded_bytes, candidates);
   if (!scored) return scored.error();

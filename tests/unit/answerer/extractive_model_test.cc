@@ -111,6 +111,17 @@ TEST_F(ExtractiveModelTest, puts_a_sentence_of_several_lines_on_one) {
   EXPECT_EQ(draft.citations.at(0).quote, "Water does boil when\nat 100\tdegrees.");
 }
 
+TEST_F(ExtractiveModelTest, answers_with_what_stands_below_a_heading_that_asks_the_same) {
+  for (const char* heading : {"When does water boil", "When does water boil?"}) {
+    boiling.passages = {passage(
+        "a", 0.8, std::string{heading} + "\n\nAt 100 degrees, near the sea.\n\nIce floats.")};
+    EXPECT_EQ(extract(boiling).text, "At 100 degrees, near the sea. [1] Ice floats. [1]");
+  }
+  boiling.question = "Does water boil at 100 degrees?";
+  boiling.passages = {passage("a", 0.8, "Water does boil at 100 degrees. Ice floats.")};
+  EXPECT_THAT(extract(boiling).text, HasSubstr("Water does boil at 100 degrees. [1]"));
+}
+
 TEST_F(ExtractiveModelTest, streams_deltas_that_make_up_its_text) {
   ExtractiveModel model{embedding, options};
   boost::asio::io_context io{1};

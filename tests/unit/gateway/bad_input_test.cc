@@ -135,6 +135,13 @@ TEST_F(BadInput, refuses_a_large_body_before_reading_it) {
   EXPECT_EQ(answer.find("100 Continue"), std::string::npos);
 }
 
+TEST_F(BadInput, lets_a_client_that_sends_all_before_it_reads_see_the_reason) {
+  const std::string head = "POST " + kDocuments +
+                           " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                           "Content-Length: 33554432\r\n\r\n";
+  EXPECT_THAT(raw(head + std::string(32U << 20U, 'a')), HasSubstr("413 Content Too Large"));
+}
+
 TEST_F(BadInput, refuses_a_chunked_body_that_grows_too_large) {
   std::string request = "POST " + kDocuments +
                         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
