@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <string>
 
@@ -56,18 +56,6 @@ void limit(decltype(RLIMIT_CPU) resource, rlim_t value) {
   setrlimit(resource, &both);
 }
 
-void limit_cpu(std::int64_t seconds) {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  rlimit cpu{};
-  getrlimit(RLIMIT_CPU, &cpu);
-  const rlim_t spent = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
-  // Whole seconds only: what was begun counts as not spent.
-  cpu.rlim_cur =
-      std::min(cpu.rlim_max, spent + 1 + static_cast<rlim_t>(std::max<std::int64_t>(seconds, 0)));
-  setrlimit(RLIMIT_CPU, &cpu);
-}
-
 Result<ExtractedText> parse(const Request& request) {
   const Format& format = format_table()[request.format];
   try {
@@ -81,7 +69,7 @@ Result<ExtractedText> parse(const Request& request) {
 }
 
 bool answer(const Request& request) {
-  limit_cpu(request.cpu_seconds);
+  limit_cpu_time(std::chrono::seconds{request.cpu_seconds});
   const Result<ExtractedText> text = parse(request);
   if (text) return send(FrameType::text, encode_text(*text));
   const bool about_file = text.error().kind == Error::Kind::rejected;

@@ -4,9 +4,11 @@
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -160,6 +162,18 @@ Status confine_process() {
   if (code == 0) code = seccomp_load(filter.get());
   if (code != 0) return refused("seccomp", -code);
   return {};
+}
+
+void limit_cpu_time(std::chrono::seconds time) {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  rlimit cpu{};
+  getrlimit(RLIMIT_CPU, &cpu);
+  const rlim_t spent = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec);
+  // The second that was begun counts as not spent.
+  const rlim_t more = 1 + static_cast<rlim_t>(std::max(time, std::chrono::seconds{0}).count());
+  cpu.rlim_cur = std::min(cpu.rlim_max, spent + more);
+  setrlimit(RLIMIT_CPU, &cpu);
 }
 
 }  // namespace millrace

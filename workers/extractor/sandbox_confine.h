@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 #include "common/error.h"
 
 namespace millrace {
@@ -8,6 +10,10 @@ namespace millrace {
 // sockets, signals to others, writing to files, and (where the kernel has Landlock) reading files
 // other than the character maps of the PDF reader. The error says what the kernel refused.
 Status confine_process();
+
+// From now on this process may compute for that long, and is then ended by SIGXCPU. The kernel
+// counts whole seconds: up to one more is given. May be called again, with more or less.
+void limit_cpu_time(std::chrono::seconds time);
 
 // False under AddressSanitizer and ThreadSanitizer: their shadow memory takes terabytes of address
 // space, and their reports go to standard error.

@@ -1,7 +1,12 @@
 #include "workers/indexer/searcher.h"
 
 #include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
 #include <chrono>
+#include <latch>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "common/logging.h"
@@ -9,6 +14,9 @@
 
 namespace millrace {
 namespace {
+
+// Beside the runner's thread. A scan is bound by the memory, which a few cores use up.
+const std::size_t kHelpers = std::clamp(std::thread::hardware_concurrency(), 2U, 8U) - 1;
 
 PassagesEvent passages_for(const SearchRequest& request, const Record& record) {
   PassagesEvent event;
@@ -38,12 +46,27 @@ Result<std::vector<Passage>> search(const IndexSet& indexes, const Record& recor
 }  // namespace
 
 Searcher::Searcher(const IndexSet& indexes, const Clock& clock)
-    : indexes_{indexes}, clock_{clock} {}
+    : indexes_{indexes}, clock_{clock}, helpers_{kHelpers} {}
 
 std::vector<Result<Outputs>> Searcher::process(std::span<const Record> batch) {
+  std::vector<std::optional<Result<Outputs>>> answers(batch.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < batch.size(); i = next++) answers[i] = answer(batch[i]);
+  };
+  const std::size_t helping = std::min(kHelpers, std::max<std::size_t>(batch.size(), 1) - 1);
+  std::latch helped{static_cast<std::ptrdiff_t>(helping)};
+  for (std::size_t i = 0; i < helping; ++i) {
+    boost::asio::post(helpers_, [&] {
+      work();
+      helped.count_down();
+    });
+  }
+  work();
+  helped.wait();
   std::vector<Result<Outputs>> results;
   results.reserve(batch.size());
-  for (const Record& record : batch) results.push_back(answer(record));
+  for (std::optional<Result<Outputs>>& each : answers) results.push_back(*std::move(each));
   return results;
 }
 

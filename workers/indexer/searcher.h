@@ -1,5 +1,7 @@
 #pragma once
 
+#include <boost/asio/thread_pool.hpp>
+
 #include "common/clock.h"
 #include "workers/index/index_set.h"
 #include "workers/runtime/stage.h"
@@ -7,7 +9,8 @@
 namespace millrace {
 
 // `searches.gN` to `passages`: one record for each, from the index of the partition that the
-// request stands in. An index that fails is said in the record, so that nobody waits for it. One
+// request stands in. An index that fails is said in the record, so that nobody waits for it. The
+// records of a batch, such as a question's for all partitions, are searched side by side. One
 // runner's thread; the set and the clock outlive it.
 class Searcher : public Stage {
  public:
@@ -21,6 +24,7 @@ class Searcher : public Stage {
 
   const IndexSet& indexes_;
   const Clock& clock_;
+  boost::asio::thread_pool helpers_;
 };
 
 }  // namespace millrace

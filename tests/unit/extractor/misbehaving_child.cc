@@ -71,6 +71,10 @@ void serve(const std::string& content) {
   if (content == "hang") {
     while (true) pause();
   }
+  if (content == "compute") {
+    for (volatile bool busy = true; busy;) {
+    }
+  }
   if (content == "nonsense") send(FrameType::text, "\x01\x02\x03");
   if (content == "endless") send(FrameType::text, std::string(1, 'x')), send(FrameType::text);
   if (content == "huge") {
@@ -102,6 +106,7 @@ int main(int argc, char** argv) {
     const std::string body = receive();
     sandbox_wire::Request request;
     if (!sandbox_wire::decode_request(body, request)) return 2;
+    limit_cpu_time(std::chrono::seconds{request.cpu_seconds});
     serve(std::string{request.content});
   }
 }

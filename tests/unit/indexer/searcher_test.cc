@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
 
 #include "schemas/topics.h"
@@ -25,7 +26,7 @@ class TickingClock : public Clock {
   Steady now() const override { return Steady{std::chrono::microseconds{250 * ++ticks_}}; }
 
  private:
-  mutable std::int64_t ticks_ = 0;
+  mutable std::atomic<std::int64_t> ticks_ = 0;
 };
 
 class SearcherTest : public ::testing::Test {
@@ -87,7 +88,7 @@ TEST_F(SearcherTest, answers_each_request_from_the_index_of_its_partition) {
   EXPECT_EQ(first.partition, 0);
   EXPECT_EQ(first.partitions, 2);
   EXPECT_EQ(first.embedding_us, 77);
-  EXPECT_EQ(first.search_us, 250);
+  EXPECT_GE(first.search_us, 250);  // other requests are timed by the same clock meanwhile
   EXPECT_THAT(first.error, IsEmpty());
   ASSERT_THAT(first.passages, SizeIs(2));
   EXPECT_GE(first.passages[0].score, first.passages[1].score);
