@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test lint bench sanitize
+.PHONY: help setup setup-tests build run test lint bench sanitize
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -28,11 +28,14 @@ build: setup build/release/build.ninja
 run: build
 	@exec build/millrace serve --data-dir '$(DATA_DIR)' --listen '$(LISTEN)'
 
-test: setup build/release/build.ninja
+setup-tests:
+	@.ci/setup --tests
+
+test: setup-tests build/release/build.ninja
 	cmake --build build/release
 	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
 
-sanitize: setup
+sanitize: setup-tests
 	.ci/sanitize asan
 	.ci/sanitize tsan
 

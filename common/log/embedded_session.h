@@ -28,6 +28,7 @@ class EmbeddedSession final : public LogSession {
   Status seek(const Offsets& offsets) override;
   std::vector<TopicPartition> assignment() const override;
   std::int64_t lag() const override { return cursor_.lag(); }
+  Offsets positions() const override { return cursor_.positions(); }
   void wake() override { cursor_.wake(); }
 
  private:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/log/partition_choice.h"
 #include "common/log/record.h"
 
 namespace millrace {
@@ -54,6 +55,7 @@ class LogSession {
   // The partitions this session reads now, and how many records lie before it there.
   virtual std::vector<TopicPartition> assignment() const = 0;
   virtual std::int64_t lag() const = 0;
+  virtual Offsets positions() const = 0;  // of the next record of each partition
 
   // Makes a poll() that waits return now. Any thread.
   virtual void wake() = 0;
@@ -89,8 +91,11 @@ class LogWriter {
 
 struct SessionOptions {
   std::string group;
-  std::vector<std::string> topics;
-  bool exactly_once = true;  // false: at_least_once, for the question's way
+  std::vector<std::string> topics;  // co-partitioned: partition N of each goes to one session
+  bool exactly_once = true;         // false: at_least_once, for the question's way
+  // Not null: several processes may read one partition, or none; this one reads what is chosen now,
+  // from the group's offsets on. (The embedded log has one process, which reads all.)
+  std::shared_ptr<const PartitionChoice> choice;
 };
 
 // A log with its topics: the embedded one, or Kafka. Thread-safe. Outlives what it opened.

@@ -120,6 +120,7 @@ class SegmentedSession final : public LogSession {
   std::int64_t lag() const override {
     return session_->lag() + static_cast<std::int64_t>(joiner_.waiting());
   }
+  Offsets positions() const override { return joiner_.positions(session_->positions()); }
   void wake() override { session_->wake(); }
 
  private:

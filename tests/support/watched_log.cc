@@ -49,6 +49,7 @@ class WatchedLog::Session : public LogSession {
   Status seek(const Offsets& offsets) override { return base_->seek(offsets); }
   std::vector<TopicPartition> assignment() const override { return base_->assignment(); }
   std::int64_t lag() const override { return base_->lag(); }
+  Offsets positions() const override { return base_->positions(); }
   void wake() override {
     base_->wake();
     {

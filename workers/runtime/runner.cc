@@ -11,6 +11,7 @@
 
 #include "common/logging.h"
 #include "schemas/topics.h"
+#include "workers/runtime/caught_up.h"
 #include "workers/runtime/outbox.h"
 #include "workers/runtime/probe.h"
 #include "workers/runtime/progress.h"
@@ -49,7 +50,8 @@ struct Runner::Impl {
         clock{its_clock},
         stage{std::move(its_stage)},
         options{std::move(its_options)},
-        probe{metrics, options.stage} {}
+        probe{metrics, options.stage},
+        caught_up{log, options.caught_up} {}
 
   // What becomes of a batch.
   struct Verdict {
@@ -90,6 +92,7 @@ struct Runner::Impl {
 
   std::vector<TopicPartition> assignment;
   Progress progress;
+  CaughtUp caught_up;
   std::map<Position, Suspect> suspects;  // bounded by one batch: see Suspect
   bool rewind_needed = false;
   bool batch_held = false;  // the pause ends when a batch goes through, not when a poll does
@@ -113,7 +116,7 @@ Status Runner::Impl::check_topics() const {
 Status Runner::Impl::open() {
   if (Status topics = check_topics(); !topics) return topics;
   Result<std::unique_ptr<LogSession>> opened =
-      log.open_session({options.stage, options.inputs, options.exactly_once});
+      log.open_session({options.stage, options.inputs, options.exactly_once, options.choice});
   if (!opened) return opened.error();
   session = std::move(*opened);
   if (Status adopted = adopt_assignment(); !adopted) return adopted;
@@ -163,8 +166,11 @@ Status Runner::Impl::turn(const std::stop_token& stop) {
   update_lag(batch->size());
   if (!batch->empty()) {
     batch_held = true;
-    return handle(*batch, stop);
+    Status handled = handle(*batch, stop);
+    if (handled && !rewind_needed) caught_up.processed(session->positions());
+    return handled;
   }
+  caught_up.processed(session->positions());
   if (Status settled = commit(Outbox{options.stage, options.outputs}, {}); !settled) {
     return hold(settled.error(), stop);
   }
@@ -190,6 +196,7 @@ Status Runner::Impl::adopt_assignment() {
     if (!stored->has_value() || found->second >= **stored) continue;
     progress.begin_at(partition, found->second);
   }
+  if (Status adopted = caught_up.adopt(now); !adopted) return adopted;
   assignment = now;
   return {};
 }

@@ -25,6 +25,8 @@ struct RunnerOptions {
   std::chrono::milliseconds poll_wait{200};
   std::chrono::milliseconds settle_interval{50};  // of asking a concurrent stage for its offsets
   RetryPolicy retry;
+  std::shared_ptr<const PartitionChoice> choice;  // SessionOptions'
+  std::shared_ptr<PartitionChoice> caught_up;     // told which partitions are: see caught_up.h
 };
 
 // The only consume-process-produce loop: one thread that polls, processes and commits.

@@ -29,8 +29,8 @@ std::unique_ptr<LogBackend> make_embedded() { return std::make_unique<EmbeddedBa
 
 std::vector<LogFactory> log_factories() {
   return {
-      {"embedded", false, true, make_embedded},
-      {"embedded_segmented", true, true, make_embedded},
+      {"embedded", false, true, true, make_embedded},
+      {"embedded_segmented", true, true, true, make_embedded},
   };
 }
 

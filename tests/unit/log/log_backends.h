@@ -21,6 +21,7 @@ struct LogFactory {
   std::string name;
   bool segmented = true;         // run behind make_segmented_log()
   bool compacts_at_once = true;  // what is superseded is gone when the append returns
+  bool local = true;             // polls see all there is
   std::function<std::unique_ptr<LogBackend>()> make;
 };
 

@@ -1,0 +1,152 @@
+#include "common/log/kafka_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log/kafka_admin.h"
+#include "common/log/kafka_producer.h"
+#include "common/log/kafka_reader.h"
+#include "common/log/kafka_session.h"
+#include "common/log/kafka_topics.h"
+
+namespace millrace {
+
+namespace {
+
+std::string name_of(const TopicPartition& partition) {
+  return partition.topic + ":" + std::to_string(partition.partition);
+}
+
+class KafkaWriter final : public LogWriter {
+ public:
+  explicit KafkaWriter(KafkaProducer& producer) : producer_(producer) {}
+  void append_async(std::vector<Record> records, AppendHandler done) override {
+    producer_.append_async(std::move(records), std::move(done));
+  }
+
+ private:
+  KafkaProducer& producer_;
+};
+
+class KafkaLog final : public Log {
+ public:
+  KafkaLog(KafkaLogOptions options, const Clock& clock, MetricsRegistry& metrics)
+      : client_(std::move(options), clock, metrics), topics_(client_), fetcher_(client_) {}
+
+  Status open();
+
+  Status create_topics(std::span<const TopicSpec> topics) override {
+    return topics_.create(handle(), topics);
+  }
+  Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override;
+  Result<std::unique_ptr<LogReader>> open_reader(const Offsets& from) override;
+  std::unique_ptr<LogWriter> open_writer() override {
+    return std::make_unique<KafkaWriter>(*producer_);
+  }
+  Result<std::int32_t> partitions(std::string_view topic) const override {
+    return topics_.partitions(handle(), topic);
+  }
+  Result<Offset> begin_offset(const TopicPartition& partition) const override;
+  Result<Offset> end_offset(const TopicPartition& partition) const override;
+  Result<std::optional<Offset>> committed(std::string_view group,
+                                          const TopicPartition& partition) const override;
+  Result<std::optional<Record>> read_at(const Position& position) const override;
+
+ private:
+  Status check(const TopicPartition& partition) const;
+  Result<KafkaBounds> bounds(const TopicPartition& partition) const;
+  rd_kafka_t* handle() const { return producer_->handle(); }
+
+  const KafkaClient client_;
+  mutable KafkaTopics topics_;
+  std::unique_ptr<KafkaProducer> producer_;
+  mutable KafkaFetcher fetcher_;
+};
+
+// The first answer of the cluster also warms the producer up: it fetches its id meanwhile.
+Status KafkaLog::open() {
+  auto producer = KafkaProducer::open(client_, topics_);
+  if (!producer) return producer.error();
+  producer_ = std::move(*producer);
+  const rd_kafka_metadata_t* answer = nullptr;
+  constexpr int kOwnTopicsOnly = 0;
+  const auto code =
+      rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer, client_.timeout_ms());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return kafka_error("Kafka at " + client_.options().brokers, code);
+  }
+  rd_kafka_metadata_destroy(answer);
+  client_.health().answered();
+  return {};
+}
+
+Result<std::unique_ptr<LogSession>> KafkaLog::open_session(SessionOptions options) {
+  auto session = KafkaSession::open(client_, topics_, *producer_, options);
+  if (!session) return session.error();
+  return std::move(*session);
+}
+
+Result<std::unique_ptr<LogReader>> KafkaLog::open_reader(const Offsets& from) {
+  if (from.empty()) return rejected("open a reader: it needs at least one partition");
+  Offsets starts;
+  Offsets ends;
+  for (const auto& [partition, offset] : from) {
+    const auto found = bounds(partition);
+    if (!found) return found.error();
+    starts.emplace(partition, std::clamp(offset, found->begin, found->end));
+    ends.emplace(partition, found->end);
+  }
+  auto reader = KafkaReader::open(client_, starts, ends);
+  if (!reader) return reader.error();
+  return std::move(*reader);
+}
+
+Status KafkaLog::check(const TopicPartition& partition) const {
+  const auto count = partitions(partition.topic);
+  if (!count) return count.error();
+  if (partition.partition < 0 || partition.partition >= *count) {
+    return rejected("there is no partition " + name_of(partition));
+  }
+  return {};
+}
+
+Result<KafkaBounds> KafkaLog::bounds(const TopicPartition& partition) const {
+  if (Status there = check(partition); !there) return there.error();
+  return kafka_bounds(client_, handle(), partition);
+}
+
+Result<Offset> KafkaLog::begin_offset(const TopicPartition& partition) const {
+  const auto found = bounds(partition);
+  if (!found) return found.error();
+  return found->begin;
+}
+
+Result<Offset> KafkaLog::end_offset(const TopicPartition& partition) const {
+  const auto found = bounds(partition);
+  if (!found) return found.error();
+  return found->end;
+}
+
+Result<std::optional<Offset>> KafkaLog::committed(std::string_view group,
+                                                  const TopicPartition& partition) const {
+  if (Status there = check(partition); !there) return there.error();
+  return kafka_committed(client_, handle(), group, partition);
+}
+
+Result<std::optional<Record>> KafkaLog::read_at(const Position& position) const {
+  const auto found = bounds(position.source);
+  if (!found) return found.error();
+  if (position.offset < found->begin) return std::optional<Record>{};
+  return fetcher_.fetch(position, found->end);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> open_kafka_log(KafkaLogOptions options, const Clock& clock,
+                                            MetricsRegistry& metrics) {
+  auto log = std::make_unique<KafkaLog>(std::move(options), clock, metrics);
+  if (Status opened = log->open(); !opened) return opened.error();
+  return log;
+}
+
+}  // namespace millrace

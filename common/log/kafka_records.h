@@ -1,0 +1,18 @@
+#pragma once
+
+#include "common/log/kafka_client.h"
+
+namespace millrace {
+
+// Key, value and headers of one record: what brokers take by default (message.max.bytes). Larger
+// ones are split before they get here: see segmented.h.
+inline constexpr std::size_t kKafkaRecordBytesMax = 1'000'000;
+
+// Puts a record on the producer's queue; copies it. `opaque` comes back with its delivery report.
+rd_kafka_resp_err_t produce(const KafkaClient& client, rd_kafka_t* producer, const Record& record,
+                            std::int32_t partition, void* opaque);
+
+// A record as it was appended, with its position. An absent value is a tombstone.
+Record to_record(const KafkaClient& client, rd_kafka_message_t& message);
+
+}  // namespace millrace

@@ -1,0 +1,152 @@
+#include "common/log/kafka_transactions.h"
+
+#include <utility>
+
+#include "common/log/kafka_records.h"
+
+namespace millrace {
+
+namespace {
+
+constexpr int kQueueFullMs = 100;
+
+// Calls that may be repeated until they succeed are, for as long as `client` allows.
+template <class Call>
+KafkaError until_done(const KafkaClient& client, Call call) {
+  const auto until = client.clock().now() + 2 * client.options().request_timeout;
+  for (;;) {
+    KafkaError error{call()};
+    if (!error || !rd_kafka_error_is_retriable(error.get())) return error;
+    if (client.clock().now() > until) return error;
+  }
+}
+
+Error to_error(std::string_view doing, const rd_kafka_error_t* error) {
+  Error made = kafka_error(doing, rd_kafka_error_code(error), rd_kafka_error_string(error));
+  if (rd_kafka_error_is_fatal(error)) made.kind = Error::Kind::fatal;
+  return made;
+}
+
+Counter outcomes(const KafkaClient& client, const char* outcome) {
+  return client.metrics().counter("kafka_transactions_total", "Transactions that ended",
+                                  {{"outcome", outcome}});
+}
+
+}  // namespace
+
+KafkaTransactions::KafkaTransactions(const KafkaClient& client, const KafkaTopics& topics)
+    : client_(client),
+      topics_(topics),
+      committed_(outcomes(client, "committed")),
+      aborted_(outcomes(client, "aborted")),
+      records_(client.metrics().counter("log_append_records_total", "Records appended to the log",
+                                        {{"lane", "kafka"}})),
+      bytes_(client.metrics().counter("log_append_bytes_total",
+                                      "Bytes of keys, values and headers appended",
+                                      {{"lane", "kafka"}})) {}
+
+Result<std::unique_ptr<KafkaTransactions>> KafkaTransactions::open(const KafkaClient& client,
+                                                                   const KafkaTopics& topics,
+                                                                   const std::string& id) {
+  std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{client, topics}};
+  made->callbacks_.delivered = [all = made.get()](const rd_kafka_message_t& message) {
+    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || all->undelivered_) return;
+    all->undelivered_ =
+        kafka_error(std::string{"append to "} + rd_kafka_topic_name(message.rkt), message.err);
+  };
+  const std::string timeout = std::to_string(client.options().transaction_timeout.count());
+  const std::vector<KafkaClient::Setting> settings{
+      {"transactional.id", id},
+      {"transaction.timeout.ms", timeout},
+      {"delivery.timeout.ms", timeout},
+      {"linger.ms", "5"},  // a commit sends what is queued without waiting for it
+  };
+  auto handle = client.make(RD_KAFKA_PRODUCER, settings, made->callbacks_);
+  if (!handle) return handle.error();
+  made->handle_ = std::move(*handle);
+  const KafkaError failed = until_done(
+      client, [&] { return rd_kafka_init_transactions(made->handle_.get(), client.timeout_ms()); });
+  if (failed) return to_error("begin as the transactional producer " + id, failed.get());
+  return made;
+}
+
+Status KafkaTransactions::commit(std::span<const Record> outputs, const Offsets& consumed,
+                                 rd_kafka_t* consumer) {
+  std::vector<std::int32_t> partitions;
+  for (const Record& each : outputs) {
+    const auto partition = route(topics_, each);
+    if (!partition) return partition.error();
+    partitions.push_back(*partition);
+  }
+  undelivered_.reset();
+  if (const KafkaError failed{rd_kafka_begin_transaction(handle_.get())}) {
+    return fatal(to_error("begin a transaction", failed.get()).message);
+  }
+  if (Status filled = fill(outputs, partitions); !filled) return abort(filled.error());
+  if (Status added = add_offsets(consumed, consumer); !added) return abort(added.error());
+  Status done = finish();
+  if (!done) return done;
+  committed_.add();
+  for (const Record& each : outputs) bytes_.add(static_cast<double>(each.bytes()));
+  records_.add(static_cast<double>(outputs.size()));
+  return done;
+}
+
+Status KafkaTransactions::fill(std::span<const Record> outputs,
+                               std::span<const std::int32_t> partitions) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (Status queued = enqueue(outputs[i], partitions[i]); !queued) return queued;
+  }
+  return {};
+}
+
+Status KafkaTransactions::enqueue(const Record& record, std::int32_t partition) {
+  const auto until = client_.clock().now() + client_.options().request_timeout;
+  for (;;) {
+    const auto code = produce(client_, handle_.get(), record, partition, nullptr);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL || client_.clock().now() > until) {
+      return kafka_error("append to " + record.topic, code);
+    }
+    rd_kafka_poll(handle_.get(), kQueueFullMs);
+  }
+}
+
+Status KafkaTransactions::add_offsets(const Offsets& consumed, rd_kafka_t* consumer) {
+  if (consumed.empty()) return {};
+  const KafkaPartitions offsets = to_kafka(client_, consumed);
+  const Kafka<rd_kafka_consumer_group_metadata_t> group{rd_kafka_consumer_group_metadata(consumer)};
+  const KafkaError failed = until_done(client_, [&] {
+    return rd_kafka_send_offsets_to_transaction(handle_.get(), offsets.get(), group.get(),
+                                                client_.timeout_ms());
+  });
+  if (!failed) return {};
+  Error error = to_error("commit offsets", failed.get());
+  // The group has moved on without this member: it joins anew when it polls.
+  if (!rd_kafka_error_is_fatal(failed.get())) error.kind = Error::Kind::unavailable;
+  return error;
+}
+
+Status KafkaTransactions::finish() {
+  const KafkaError failed = until_done(
+      client_, [&] { return rd_kafka_commit_transaction(handle_.get(), client_.timeout_ms()); });
+  if (!failed) return {};
+  Error error = to_error("commit", failed.get());
+  if (rd_kafka_error_txn_requires_abort(failed.get())) {
+    return abort(undelivered_ ? std::move(*undelivered_) : std::move(error));
+  }
+  error.kind = Error::Kind::fatal;  // also when the time for retrying is over
+  return error;
+}
+
+// `reason` is what commit() answers, unless even this fails.
+Status KafkaTransactions::abort(Error reason) {
+  aborted_.add();
+  if (reason.kind == Error::Kind::fatal) return reason;
+  const KafkaError failed = until_done(
+      client_, [&] { return rd_kafka_abort_transaction(handle_.get(), client_.timeout_ms()); });
+  if (!failed) return reason;
+  return fatal(to_error("abort after \"" + reason.message + "\"", failed.get()).message);
+}
+
+}  // namespace millrace
