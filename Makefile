@@ -11,7 +11,7 @@ DATA_DIR ?= millrace-data
 help:
 	@echo 'make run     install what is missing, build, start millrace serve'
 	@echo 'make test    install what is missing, build, run every test'
-	@echo 'make build   build/millrace'
+	@echo 'make build   build/millrace, build/millrace-gateway, build/millrace-worker'
 	@echo 'make bench   measure; writes build/bench.json'
 	@echo 'make lint    formatting, include rules, links in READMEs'
 	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
@@ -23,7 +23,7 @@ build/release/build.ninja: CMakePresets.json | setup
 	cmake --preset release
 
 build: setup build/release/build.ninja
-	@cmake --build build/release --target millrace
+	@cmake --build build/release --target millrace millrace-gateway millrace-worker
 
 run: build
 	@exec build/millrace serve --data-dir '$(DATA_DIR)' --listen '$(LISTEN)'

@@ -28,10 +28,10 @@ WORKER_LIBRARIES = {"runtime", "text", "model", "index"}
 VENDORS = {
     r"rapidjson/": ("common/json",),
     r"prometheus/": ("common/metrics",),
-    r"librdkafka/": ("common/log/kafka",),
+    r"librdkafka/": ("common/log/kafka", "tests/bench/bench_kafka"),
     r"faiss/": ("workers/index/",),
     r"openvino/": ("workers/model/",),
-    r"rocksdb/": ("common/log/", "workers/index/"),
+    r"rocksdb/": ("common/log/", "workers/index/", "workers/sweeper/"),
     r"unicode/": ("workers/text/", "workers/model/"),
     r"poppler": ("workers/extractor/",),
     r"gumbo": ("workers/extractor/",),

@@ -128,6 +128,7 @@ class Loader {
     at_most("top_k", "top_k_max", 0);
     at_most("body_bytes_max", "uploads_in_flight_bytes_max", 0);
     at_most("body_bytes_max", "log_queue_bytes_max", 0);
+    kafka_security();
   }
 
   const std::string& mistakes() const { return mistakes_; }
@@ -247,6 +248,35 @@ class Loader {
     }
     if (key.role != "reader" && key.role != "writer" && key.role != "admin") {
       mistake(where + ": role must be reader, writer or admin, not " + shown(key.role));
+    }
+  }
+
+  // What is said of secrets and certificates is either all there and used, or it is a mistake: it
+  // would be noticed by nobody that a connection is open to everyone.
+  void kafka_security() {
+    const std::string& protocol = values_.find("kafka_security_protocol")->second;
+    const bool sasl = protocol.starts_with("sasl_");
+    for (const char* name :
+         {"kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"}) {
+      must_be_set(name, sasl, sasl, protocol);
+    }
+    const bool tls = protocol.ends_with("ssl");
+    const bool certificate = is_set("kafka_tls_certificate_file") || is_set("kafka_tls_key_file");
+    must_be_set("kafka_tls_ca_file", false, tls, protocol);
+    must_be_set("kafka_tls_certificate_file", certificate, tls, protocol);
+    must_be_set("kafka_tls_key_file", certificate, tls, protocol);
+  }
+
+  bool is_set(std::string_view name) const { return !values_.find(name)->second.empty(); }
+
+  void must_be_set(std::string_view name, bool needed, bool used, const std::string& protocol) {
+    if (is_set(name) && !used) {
+      mistake(std::string{name} + ": is set (from " + origins_.find(name)->second +
+              "), but has no use with kafka_security_protocol " + protocol);
+    } else if (!is_set(name) && needed) {
+      mistake(std::string{name} + ": is needed with " +
+              (name.starts_with("kafka_tls_") ? "the other file of the certificate"
+                                              : "kafka_security_protocol " + protocol));
     }
   }
 

@@ -74,6 +74,13 @@ void log_event(LogLevel level, std::string_view event, std::initializer_list<Log
   write_all(line.take() + "\n");
 }
 
+void set_log_level(std::string_view name) {
+  if (name == "debug") return set_log_level(LogLevel::debug);
+  if (name == "info") return set_log_level(LogLevel::info);
+  if (name == "warning") return set_log_level(LogLevel::warning);
+  set_log_level(LogLevel::error);
+}
+
 void set_log_level(LogLevel level) { threshold().store(level, std::memory_order_relaxed); }
 
 }  // namespace millrace

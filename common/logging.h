@@ -35,5 +35,6 @@ void log_event(LogLevel level, std::string_view event, std::initializer_list<Log
 
 // Lines below `level` are dropped. Set once at start.
 void set_log_level(LogLevel level);
+void set_log_level(std::string_view name);  // "debug", "info", "warning" or "error"
 
 }  // namespace millrace

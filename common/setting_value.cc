@@ -111,6 +111,33 @@ bool is_url_or_empty(std::string_view text) {
   return is_host(authority) || is_host_port(authority);
 }
 
+bool is_security_protocol(std::string_view text) {
+  return text == "plaintext" || text == "ssl" || text == "sasl_plaintext" || text == "sasl_ssl";
+}
+
+bool is_sasl_mechanism_or_empty(std::string_view text) {
+  return text.empty() || text == "PLAIN" || text == "SCRAM-SHA-256" || text == "SCRAM-SHA-512";
+}
+
+bool is_broker_list_or_empty(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    if (!is_host_port(text.substr(0, comma))) return false;
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+    if (text.empty()) return false;
+  }
+  return true;
+}
+
+// Of a topic, a group or a part of one.
+bool is_kafka_name_or_empty(std::string_view text) {
+  constexpr std::size_t kBytesMax = 100;
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  return text.size() <= kBytesMax && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
 bool is_not_empty(std::string_view text) { return !text.empty(); }
 
 // What a text setting must look like, where not every text will do.
@@ -126,6 +153,14 @@ constexpr Shape kShapes[] = {
     {"server", is_url_or_empty, "is not an http or https URL, such as http://127.0.0.1:8000"},
     {"openai_api_key", is_printable, "has blanks or characters that are not printable ASCII"},
     {"api_key", is_printable, "has blanks or characters that are not printable ASCII"},
+    {"admin_listen", is_host_port, "is not HOST:PORT, such as 127.0.0.1:9100"},
+    {"brokers", is_broker_list_or_empty, "is not HOST:PORT[,HOST:PORT…], such as kafka:9092"},
+    {"kafka_security_protocol", is_security_protocol,
+     "is not one of plaintext, ssl, sasl_plaintext, sasl_ssl"},
+    {"kafka_sasl_mechanism", is_sasl_mechanism_or_empty,
+     "is not one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
+    {"kafka_prefix", is_kafka_name_or_empty, "has more than letters, digits, '.', '_' and '-'"},
+    {"kafka_instance", is_kafka_name_or_empty, "has more than letters, digits, '.', '_' and '-'"},
     {"data_dir", is_not_empty, "is not a folder"},
     {"answer_model", is_not_empty, "is not the name of a model"},
 };

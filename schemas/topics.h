@@ -24,6 +24,9 @@ struct TopicRow {
 };
 std::span<const TopicRow> topic_table();
 
+// There is one generation until collections can be re-indexed.
+inline constexpr int kGeneration = 1;
+
 // What the log is asked to create: every topic of the table, generation topics for `generation`.
 std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation);
 

@@ -1,5 +1,7 @@
 #include "workers/stages.h"
 
+#include <algorithm>
+
 #include "schemas/topics.h"
 #include "workers/embedder/embedder.h"
 #include "workers/embedder/query_embedder.h"
@@ -15,52 +17,70 @@ using Topics = std::vector<std::string>;
 std::string name(std::string_view topic) { return std::string{topic}; }
 
 constexpr StageRow kStages[] = {
-    {"extractor", [](int) -> Topics { return {name(topics::kDocuments)}; },
+    {"extractor",
+     [](int) -> Topics { return {name(topics::kDocuments)}; },
      [](int) -> Topics {
        return {name(topics::kTexts), name(topics::kDocumentEvents)};
      },
      true,
+     {},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Extractor>(make_sandbox(with.sandbox), with.clock);
      }},
-    {"chunker", [](int) -> Topics { return {name(topics::kTexts)}; },
+    {"chunker",
+     [](int) -> Topics { return {name(topics::kTexts)}; },
      [](int generation) -> Topics {
        return {topics::chunks(generation), name(topics::kDocumentEvents)};
      },
      true,
+     {.tokenizer = true},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Chunker>(with.embedding_model.tokenizer(), with.chunker,
-                                        with.generation, with.clock);
+       return std::make_unique<Chunker>(*with.tokenizer, with.chunker, with.generation, with.clock);
      }},
-    {"embedder", [](int generation) -> Topics { return {topics::chunks(generation)}; },
+    {"embedder",
+     [](int generation) -> Topics { return {topics::chunks(generation)}; },
      [](int generation) -> Topics {
        return {topics::embeddings(generation), name(topics::kDocumentEvents)};
      },
      true,
+     {.embedding_model = true},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Embedder>(with.embedding_model, with.generation, with.clock);
+       return std::make_unique<Embedder>(*with.embedding_model, with.generation, with.clock);
      }},
-    {"indexer", [](int generation) -> Topics { return {topics::embeddings(generation)}; },
+    {"indexer",
+     [](int generation) -> Topics { return {topics::embeddings(generation)}; },
      [](int generation) -> Topics {
        return {topics::embeddings(generation), name(topics::kDocumentEvents)};
      },
      true,
+     {.indexes = true},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Indexer>(with.indexes, with.clock);
+       return std::make_unique<Indexer>(*with.indexes, with.clock);
      }},
-    {"query-embedder", [](int) -> Topics { return {name(topics::kQueries)}; },
+    {"query-embedder",
+     [](int) -> Topics { return {name(topics::kQueries)}; },
      [](int generation) -> Topics {
        return {topics::searches(generation), name(topics::kAnswers)};
      },
      false,
+     {.embedding_model = true},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<QueryEmbedder>(with.embedding_model, with.indexes.partitions(),
+       return std::make_unique<QueryEmbedder>(*with.embedding_model, with.partitions,
                                               with.generation, with.clock);
      }},
-    {"searcher", [](int generation) -> Topics { return {topics::searches(generation)}; },
-     [](int) -> Topics { return {name(topics::kPassages)}; }, false,
+    {"searcher",
+     [](int generation) -> Topics { return {topics::searches(generation)}; },
+     [](int) -> Topics { return {name(topics::kPassages)}; },
+     false,
+     {.indexes = true},
+     "indexer",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Searcher>(with.indexes, with.clock);
+       return std::make_unique<Searcher>(*with.indexes, with.clock);
      }},
     {"answerer",
      [](int) -> Topics {
@@ -70,8 +90,10 @@ constexpr StageRow kStages[] = {
        return {name(topics::kAnswers), name(topics::kTranscripts)};
      },
      false,
+     {.language_model = true},
+     "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Answerer>(with.log, with.language_model, with.clock, with.metrics,
+       return std::make_unique<Answerer>(with.log, *with.language_model, with.clock, with.metrics,
                                          with.answerer);
      }},
 };
@@ -80,12 +102,47 @@ constexpr StageRow kStages[] = {
 
 std::span<const StageRow> stage_table() { return kStages; }
 
+Result<std::vector<const StageRow*>> find_stages(std::span<const std::string> names) {
+  const auto is_named = [&](std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  std::string known;
+  std::vector<const StageRow*> rows;
+  for (const StageRow& row : kStages) {
+    known.append(known.empty() ? "" : ", ").append(row.name);
+    if (is_named("all") || is_named(row.name) || (!row.beside.empty() && is_named(row.beside))) {
+      rows.push_back(&row);
+    }
+  }
+  for (const std::string& name : names) {
+    if (name == "all" || std::ranges::find(kStages, name, &StageRow::name) != std::end(kStages)) {
+      continue;
+    }
+    return rejected("there is no stage \"" + name + "\"; there are " + known + ", and all");
+  }
+  for (const StageRow* row : rows) {
+    if (row->beside.empty() ||
+        std::ranges::find(rows, row->beside, &StageRow::name) != rows.end()) {
+      continue;
+    }
+    return rejected("the stage " + std::string{row->name} + " runs beside " +
+                    std::string{row->beside} + " only: say --stage=" + std::string{row->beside});
+  }
+  if (rows.empty())
+    return rejected("which stage? Say --stage=NAME; there are " + known + ", and all");
+  return rows;
+}
+
 std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& resources,
                                     RunnerOptions options) {
   options.stage = row.name;
   options.inputs = row.inputs(resources.generation);
   options.outputs = row.outputs(resources.generation);
   options.exactly_once = row.exactly_once;
+  if (!row.beside.empty()) options.choice = resources.indexed;
+  const bool has_others_beside =
+      std::ranges::find(kStages, row.name, &StageRow::beside) != std::end(kStages);
+  if (has_others_beside) options.caught_up = resources.indexed;
   return std::make_unique<Runner>(resources.log, resources.clock, resources.metrics,
                                   row.make(resources), std::move(options));
 }

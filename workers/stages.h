@@ -19,18 +19,30 @@
 
 namespace millrace {
 
-// What stages are made of. Everything borrowed outlives them.
+// What stages are made of. Everything borrowed outlives them. Null: no stage of this process needs
+// it (see StageRow::needs).
 struct StageResources {
   Log& log;
   const Clock& clock;
   MetricsRegistry& metrics;
-  EmbeddingModel& embedding_model;
-  LanguageModel& language_model;
-  IndexSet& indexes;
+  const Tokenizer* tokenizer = nullptr;
+  EmbeddingModel* embedding_model = nullptr;
+  LanguageModel* language_model = nullptr;
+  IndexSet* indexes = nullptr;
+  // Which of the index's partitions are complete here: told by the indexer, read by the searcher.
+  std::shared_ptr<PartitionChoice> indexed = nullptr;
+  std::int32_t partitions = 1;  // of the index, and so of its topics
   int generation = 1;
-  SandboxOptions sandbox;
-  ChunkerOptions chunker;
-  AnswererOptions answerer;
+  SandboxOptions sandbox{};
+  ChunkerOptions chunker{};
+  AnswererOptions answerer{};
+};
+
+struct StageNeeds {
+  bool tokenizer = false;
+  bool embedding_model = false;
+  bool language_model = false;
+  bool indexes = false;
 };
 
 // One row per stage: a new one is a folder in workers/ and a row in stages.cc.
@@ -39,9 +51,17 @@ struct StageRow {
   std::vector<std::string> (*inputs)(int generation);
   std::vector<std::string> (*outputs)(int generation);
   bool exactly_once;  // the document's way; the question's way is at least once
+  StageNeeds needs;
+  // The stage in whose process it runs: it reads the partitions that are complete there. Empty: its
+  // group shares them out.
+  std::string_view beside;
   std::unique_ptr<Stage> (*make)(const StageResources& resources);
 };
 std::span<const StageRow> stage_table();
+
+// The rows of the stages named, those that run beside them included; all of them for "all".
+// `rejected` with the names that there are.
+Result<std::vector<const StageRow*>> find_stages(std::span<const std::string> names);
 
 // The runner of a stage, not yet started. `options` gives limits and retries; name, topics and
 // delivery are the row's.

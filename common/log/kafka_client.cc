@@ -97,8 +97,6 @@ void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partitio
   static_cast<KafkaCallbacks*>(opaque)->rebalanced(code, *list);
 }
 
-std::string milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()); }
-
 std::vector<KafkaClient::Setting> common_settings(const KafkaLogOptions& options) {
   std::vector<KafkaClient::Setting> all{
       {"bootstrap.servers", options.brokers},

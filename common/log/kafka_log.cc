@@ -70,8 +70,8 @@ Status KafkaLog::open() {
   producer_ = std::move(*producer);
   const rd_kafka_metadata_t* answer = nullptr;
   constexpr int kOwnTopicsOnly = 0;
-  const auto code =
-      rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer, client_.timeout_ms());
+  const auto code = rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer,
+                                      static_cast<int>(kFirstAnswerMax.count()));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return kafka_error("Kafka at " + client_.options().brokers, code);
   }

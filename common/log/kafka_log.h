@@ -44,7 +44,9 @@ struct KafkaLogOptions {
 // sessions see committed records only. `unavailable` while no broker answers or one refuses the
 // rights needed; `fatal` when another process with this one's name has taken over.
 //
-// `opened` once the cluster has answered. Handlers of appends are called from a thread of the log.
+// Opened once the cluster has answered, `unavailable` when it does not within kFirstAnswerMax.
+// Handlers of appends are called from a thread of the log.
+inline constexpr std::chrono::milliseconds kFirstAnswerMax{3'000};
 Result<std::unique_ptr<Log>> open_kafka_log(KafkaLogOptions options, const Clock& clock,
                                             MetricsRegistry& metrics);
 

@@ -95,7 +95,7 @@ struct SessionOptions {
   bool exactly_once = true;         // false: at_least_once, for the question's way
   // Not null: several processes may read one partition, or none; this one reads what is chosen now,
   // from the group's offsets on. (The embedded log has one process, which reads all.)
-  std::shared_ptr<const PartitionChoice> choice;
+  std::shared_ptr<const PartitionChoice> choice = nullptr;
 };
 
 // A log with its topics: the embedded one, or Kafka. Thread-safe. Outlives what it opened.

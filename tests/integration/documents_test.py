@@ -11,7 +11,8 @@ import tempfile
 import unittest
 import urllib.parse
 
-from millrace_process import MILLRACE, Client, Server
+from kafka_system import make_server
+from millrace_process import MILLRACE, Client
 
 
 def pdf(pages):
@@ -71,12 +72,12 @@ class DocumentsTest(unittest.TestCase):
         cls.files.mkdir()
         for name, content in FILES.items():
             (cls.files / name).write_bytes(content)
-        cls.server = Server(root / "data").start()
+        cls.server = make_server(root / "data").start()
         cls.client = Client(cls.server)
 
     @classmethod
     def tearDownClass(cls):
-        cls.server.kill()
+        cls.server.kill_all()
         cls.folder.cleanup()
 
     def millrace(self, *arguments):
@@ -135,7 +136,7 @@ class DocumentsTest(unittest.TestCase):
         status = self.client.status("broken.pdf")
         self.assertEqual(status["state"], "failed")
         self.assertIn("PDF", status["error"])
-        metrics = self.client.request("GET", "/metrics")[2].decode()
+        metrics = self.server.metrics()
         self.assertRegex(metrics, r'stage_dead_letters_total\{[^}]*stage="extractor"[^}]*\} 1')
         self.assertEqual(self.ask(QUESTIONS["bakery.html"][0])["refused"], False)
 

@@ -15,6 +15,15 @@ IDLE_SECONDS_MAX = 30  # half of idle_timeout_ms
 MILLRACE = os.environ.get("MILLRACE", "build/millrace")
 
 
+def metrics_of(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
 class Server:
     """One `millrace serve` on a free loopback port. start() returns when it says that it is ready."""
 
@@ -51,6 +60,10 @@ class Server:
         self.process.wait()
         self.log.close()
 
+    def kill_all(self):
+        if self.process.poll() is None:
+            self.kill()
+
     def stop(self):
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -61,6 +74,14 @@ class Server:
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
+
+    def metrics(self):
+        """The text of /metrics, of every process there is."""
+        return "".join(metrics_of(port) for port in self.ports)
+
+    @property
+    def ports(self):
+        return [self.port]
 
     def connection(self, timeout=120):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)

@@ -220,6 +220,48 @@ TEST(Config, checks_settings_against_each_other) {
   EXPECT_THAT(flag_mistake("body_bytes_max", "512MiB"), HasSubstr("log_queue_bytes_max"));
 }
 
+TEST(Config, checks_the_shape_of_what_is_said_to_kafka) {
+  for (const std::string good : {"", "kafka:9092", "10.0.0.1:9092,[::1]:9093,b-2.example.org:1"}) {
+    EXPECT_EQ(flag_mistake("brokers", good), "") << good;
+  }
+  for (const std::string bad : {"kafka", "kafka:9092,", ",kafka:9092", "a:1,,b:2", "a:1 b:2"}) {
+    EXPECT_THAT(flag_mistake("brokers", bad), HasSubstr("(from --brokers) is not HOST:PORT"))
+        << bad;
+  }
+  EXPECT_EQ(flag_mistake("kafka_prefix", "team-a.test_1."), "");
+  EXPECT_NE(flag_mistake("kafka_prefix", "team/a"), "");
+  EXPECT_NE(flag_mistake("kafka_instance", std::string(101, 'a')), "");
+  EXPECT_NE(flag_mistake("kafka_security_protocol", "SASL_SSL"), "");
+  EXPECT_NE(flag_mistake("kafka_sasl_mechanism", "GSSAPI"), "");
+  EXPECT_NE(flag_mistake("admin_listen", "9100"), "");
+}
+
+TEST(Config, wants_a_secured_connection_to_kafka_whole_or_not_at_all) {
+  const auto kafka = [](std::map<std::string, std::string> flags) {
+    return mistakes({.file = {}, .flags = std::move(flags), .environment = {}});
+  };
+  const std::string nothing = kafka({{"kafka_security_protocol", "sasl_ssl"}});
+  EXPECT_THAT(nothing, AllOf(HasSubstr("kafka_sasl_mechanism: is needed with"),
+                             HasSubstr("kafka_sasl_username: is needed with"),
+                             HasSubstr("kafka_sasl_password: is needed with")));
+  const std::string unused = kafka({{"kafka_sasl_password", "s3cret"}});
+  EXPECT_EQ(unused,
+            "kafka_sasl_password: is set (from --kafka-sasl-password), but has no use with "
+            "kafka_security_protocol plaintext");
+  EXPECT_THAT(kafka({{"kafka_security_protocol", "sasl_plaintext"},
+                     {"kafka_sasl_mechanism", "PLAIN"},
+                     {"kafka_sasl_username", "me"},
+                     {"kafka_sasl_password", "s3cret"},
+                     {"kafka_tls_ca_file", "ca.pem"}}),
+              HasSubstr("kafka_tls_ca_file: is set"));
+  EXPECT_THAT(kafka({{"kafka_security_protocol", "ssl"}, {"kafka_tls_key_file", "key.pem"}}),
+              HasSubstr("kafka_tls_certificate_file: is needed"));
+  EXPECT_EQ(kafka({{"kafka_security_protocol", "ssl"},
+                   {"kafka_tls_certificate_file", "cert.pem"},
+                   {"kafka_tls_key_file", "key.pem"}}),
+            "");
+}
+
 TEST_F(ConfigFile, names_the_line_of_a_mistake) {
   const std::string name = path_.filename().string();
   EXPECT_EQ(mistakes("\nlisten: x\n").rfind("listen: 'x' (from " + name + ":2) is not", 0), 0U);

@@ -89,6 +89,8 @@ class GatewayTest : public ::testing::Test {
   Readiness readiness_;
 
  private:
+  std::unique_ptr<Log> open_base();
+
   GatewayOptions options_;
   std::filesystem::path folder_;
   std::unique_ptr<Log> base_;

@@ -1,5 +1,5 @@
-#include "kafka_place.h"
 #include "log_backends.h"
+#include "tests/support/kafka_place.h"
 
 namespace millrace {
 

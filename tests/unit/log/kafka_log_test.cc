@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "kafka_place.h"
 #include "log_test_support.h"
+#include "tests/support/kafka_place.h"
 
 // What only a log of several processes does. Two logs stand for two processes.
 

@@ -12,12 +12,12 @@ namespace millrace {
 
 // HOST:PORT of the broker that ctest has started.
 inline std::string test_kafka() {
-  const char* file = std::getenv("MILLRACE_TEST_KAFKA");
+  const char* file = std::getenv("TEST_KAFKA_BOOTSTRAP");
   std::string brokers;
   if (file != nullptr) std::ifstream{file} >> brokers;
   if (brokers.empty()) {
     throw std::runtime_error(
-        "MILLRACE_TEST_KAFKA must name a file with the address of a broker: ctest starts one");
+        "TEST_KAFKA_BOOTSTRAP must name a file with the address of a broker: ctest starts one");
   }
   return brokers;
 }
@@ -33,10 +33,11 @@ class KafkaPlace {
     return options;
   }
   std::unique_ptr<Log> open(std::string instance = {}) {
-    return open(options(std::move(instance)));
+    return open(options(std::move(instance)), metrics_);
   }
-  std::unique_ptr<Log> open(KafkaLogOptions options) {
-    auto log = open_kafka_log(std::move(options), system_clock(), metrics_);
+  std::unique_ptr<Log> open(KafkaLogOptions options) { return open(std::move(options), metrics_); }
+  static std::unique_ptr<Log> open(KafkaLogOptions options, MetricsRegistry& metrics) {
+    auto log = open_kafka_log(std::move(options), system_clock(), metrics);
     if (!log) throw std::runtime_error(log.error().message);
     return std::move(*log);
   }

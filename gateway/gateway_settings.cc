@@ -1,0 +1,49 @@
+#include "gateway/gateway_settings.h"
+
+namespace millrace {
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds duration(const Config& config, std::string_view name) {
+  return milliseconds{config.integer(name)};
+}
+std::size_t count(const Config& config, std::string_view name) {
+  return static_cast<std::size_t>(config.integer(name));
+}
+
+// HOST:PORT, checked when the settings were loaded.
+void set_address(GatewayOptions& options, const std::string& listen) {
+  const std::size_t colon = listen.rfind(':');
+  options.host = listen.substr(0, colon);
+  if (options.host.starts_with('[')) options.host = options.host.substr(1, options.host.size() - 2);
+  options.port = static_cast<std::uint16_t>(std::stoi(listen.substr(colon + 1)));
+}
+
+}  // namespace
+
+GatewayOptions gateway_options(const Config& config, int generation) {
+  GatewayOptions options;
+  set_address(options, config.text("listen"));
+  options.threads = static_cast<int>(config.integer("gateway_threads"));
+  options.data_dir = config.text("data_dir");
+  options.generation = generation;
+  options.api_keys = config.api_keys();
+  options.body_bytes_max = count(config, "body_bytes_max");
+  options.header_bytes_max = count(config, "header_bytes_max");
+  options.header_timeout = duration(config, "header_timeout_ms");
+  options.body_timeout = duration(config, "body_timeout_ms");
+  options.idle_timeout = duration(config, "idle_timeout_ms");
+  options.answer_timeout = duration(config, "answer_timeout_ms");
+  options.search_timeout = duration(config, "search_timeout_ms");
+  options.connections_max = count(config, "connections_max");
+  options.upload_bytes_in_flight_max = count(config, "uploads_in_flight_bytes_max");
+  options.stream_backlog_max = count(config, "stream_backlog_max");
+  options.top_k_default = config.integer("top_k");
+  options.top_k_max = config.integer("top_k_max");
+  options.question_bytes_max = count(config, "question_bytes_max");
+  options.documents_per_request_max = count(config, "documents_per_request_max");
+  return options;
+}
+
+}  // namespace millrace

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "common/config.h"
+#include "gateway/gateway.h"
+
+namespace millrace {
+
+GatewayOptions gateway_options(const Config& config, int generation);
+
+}  // namespace millrace

@@ -1,0 +1,112 @@
+#include "workers/stage_host.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <utility>
+
+#include "schemas/topics.h"
+#include "workers/worker_settings.h"
+
+namespace millrace {
+
+StageHost::StageHost(const Config& config, std::vector<const StageRow*> rows,
+                     MetricsRegistry& metrics, Readiness& readiness)
+    : config_{config}, rows_{std::move(rows)}, metrics_{metrics}, readiness_{readiness} {
+  for (const char* each : {"model", "index", "stages"}) readiness_.set(each, false, "loading");
+}
+
+StageHost::~StageHost() { stop(); }
+
+bool StageHost::needs(bool StageNeeds::*what) const {
+  return std::ranges::any_of(rows_, [&](const StageRow* row) { return row->needs.*what; });
+}
+
+Status StageHost::load() {
+  if (Status loaded = load_models(); !loaded) return loaded;
+  readiness_.set("model", true);
+  readiness_.set("index", true);
+  return {};
+}
+
+Status StageHost::load_models() {
+  const OpenVinoOptions options = model_options(config_);
+  const bool extractive = needs(&StageNeeds::language_model) && answers_need_embedding(config_);
+  const bool keep = needs(&StageNeeds::embedding_model) || extractive;
+  if (keep || needs(&StageNeeds::indexes)) {
+    Result<std::unique_ptr<EmbeddingModel>> model = load_openvino_model(options, metrics_);
+    if (!model) return model.error();
+    max_tokens_ = (*model)->max_tokens();
+    if (needs(&StageNeeds::indexes)) {
+      if (Status opened = open_indexes((*model)->dimensions()); !opened) return opened;
+    }
+    if (keep) embedding_model_ = *std::move(model);  // else it only had to say its dimensions
+  }
+  if (!embedding_model_ && needs(&StageNeeds::tokenizer)) {
+    Result<std::unique_ptr<Tokenizer>> tokenizer =
+        load_tokenizer(options.folder / "tokenizer.json");
+    if (!tokenizer) return tokenizer.error();
+    tokenizer_ = *std::move(tokenizer);
+    max_tokens_ = options.max_tokens;
+  }
+  if (needs(&StageNeeds::language_model)) {
+    language_model_ = make_language_model(config_, embedding_model_.get());
+  }
+  return {};
+}
+
+Status StageHost::open_indexes(std::int32_t dimensions) {
+  IndexSetOptions options;
+  options.directory = std::filesystem::path{config_.text("data_dir")} / "index";
+  options.generation = kGeneration;
+  options.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
+  options.dimensions = dimensions;
+  Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(options, metrics_);
+  if (!opened) return opened.error();
+  indexes_ = *std::move(opened);
+  return {};
+}
+
+Status StageHost::start(Log& log, const std::function<void(const Error&)>& on_fatal) {
+  StageResources resources{.log = log, .clock = system_clock(), .metrics = metrics_};
+  resources.tokenizer = embedding_model_ ? &embedding_model_->tokenizer() : tokenizer_.get();
+  resources.embedding_model = embedding_model_.get();
+  resources.language_model = language_model_.get();
+  resources.indexes = indexes_.get();
+  resources.indexed = std::make_shared<PartitionChoice>();
+  resources.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
+  resources.generation = kGeneration;
+  resources.sandbox = sandbox_options(config_);
+  resources.chunker = chunker_options(config_, max_tokens_);
+  resources.answerer = answerer_options(config_);
+  for (const StageRow* row : rows_) {
+    runners_.push_back(make_runner(*row, resources, runner_options(config_)));
+  }
+  std::vector<std::future<Status>> starting;
+  for (const std::unique_ptr<Runner>& each : runners_) {
+    starting.push_back(
+        std::async(std::launch::async, [&each, &on_fatal] { return each->start(on_fatal); }));
+  }
+  Status all;
+  for (std::size_t i = 0; i < starting.size(); ++i) {
+    const Status started = starting[i].get();
+    if (all && !started) {
+      all = with_context("start the stage " + std::string{rows_[i]->name}, started.error());
+    }
+  }
+  if (all) readiness_.set("stages", true);
+  return all;
+}
+
+void StageHost::stop() {
+  std::vector<std::future<void>> stopping;
+  for (const std::unique_ptr<Runner>& each : runners_) {
+    stopping.push_back(std::async(std::launch::async, [&each] { each->stop(); }));
+  }
+}
+
+std::string StageHost::answers_by() const {
+  return language_model_ ? language_model_->name() : std::string{};
+}
+
+}  // namespace millrace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/readiness.h"
+#include "workers/stages.h"
+
+namespace millrace {
+
+// Stages of this process with what they need: models, indexes, a runner each. Loads nothing that no
+// stage of it needs. Borrows all arguments, which must outlive it. One thread starts and stops it.
+class StageHost {
+ public:
+  // Of the conditions of `readiness` it meets "model", "index" and "stages".
+  StageHost(const Config& config, std::vector<const StageRow*> rows, MetricsRegistry& metrics,
+            Readiness& readiness);
+  ~StageHost();  // stops
+
+  // Loads the models and opens the indexes. Needs no log, so that it can be done while another
+  // thread opens one.
+  Status load();
+  // Opens sessions and starts to work, all stages at once: joining a group takes seconds.
+  // `on_fatal` is called from a runner's thread.
+  Status start(Log& log, const std::function<void(const Error&)>& on_fatal);
+  void stop();  // each finishes the batch in hand; all at once, as leaving a group takes its time
+
+  std::string answers_by() const;  // name of the language model; empty without an answerer
+
+ private:
+  bool needs(bool StageNeeds::*what) const;
+  Status load_models();
+  Status open_indexes(std::int32_t dimensions);
+
+  const Config& config_;
+  const std::vector<const StageRow*> rows_;
+  MetricsRegistry& metrics_;
+  Readiness& readiness_;
+  std::unique_ptr<Tokenizer> tokenizer_;  // where no model brings its own
+  std::unique_ptr<EmbeddingModel> embedding_model_;
+  std::unique_ptr<LanguageModel> language_model_;
+  std::unique_ptr<IndexSet> indexes_;
+  std::size_t max_tokens_ = 0;  // of one text
+  std::vector<std::unique_ptr<Runner>> runners_;
+};
+
+}  // namespace millrace
