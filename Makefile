@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test lint bench sanitize
+.PHONY: help setup setup-tests build run test lint bench sanitize chaos
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -13,6 +13,7 @@ help:
 	@echo 'make test    install what is missing, build, run every test'
 	@echo 'make build   build/millrace, build/millrace-gateway, build/millrace-worker'
 	@echo 'make bench   measure; writes build/bench.json'
+	@echo 'make chaos   everything breaks over three brokers, for MINUTES=10, repeatable with SEED=…'
 	@echo 'make lint    formatting, include rules, links in READMEs'
 	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
 
@@ -42,6 +43,10 @@ sanitize: setup-tests
 lint:
 	@.ci/setup --lint
 	.ci/lint
+
+# SEED=… repeats a run, MINUTES=… is its length.
+chaos: setup-tests build
+	MILLRACE=build/millrace SEED='$(or $(SEED),1)' MINUTES='$(or $(MINUTES),10)' tests/chaos/chaos.py
 
 bench: build
 	cmake --build build/release --target millrace_bench_tools

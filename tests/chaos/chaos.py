@@ -245,8 +245,8 @@ class Chaos:
         self.cluster, self.model = cluster, model
         self.rng = random.Random(SEED)
         self.system = KafkaSystem(
-            folder / "system", "--openai-base-url", model.url, "--openai-api-key", "none",
-            env={}, bootstrap=cluster.bootstrap, workers=WORKERS, gateways=2)
+            folder / "system", env={"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "none"},
+            bootstrap=cluster.bootstrap, workers=WORKERS, gateways=2)
         self.faults = [self.kill_workers, self.kill_gateway, self.stand_still, self.kill_broker,
                        self.kill_leader, self.model_fails, self.model_is_slow, self.rebalance_storm]
         self.recoveries = []
@@ -414,4 +414,4 @@ class ChaosTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")

@@ -236,17 +236,17 @@ class Cluster:
             time.sleep(0.05)
 
     def leader_of(self, topic, partition):
-        """The broker that leads the partition; waits until that is one that runs."""
+        """The broker that leads the partition; waits until all that run know it, and it runs."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             running = {each.node: each for each in self.brokers if each.runs()}
-            for each in running.values():
-                try:
-                    leader = metadata(each.port, topic).leaders.get(partition)
-                except OSError:
-                    continue  # it is about to come or to go
-                if leader in running:
-                    return running[leader]
+            try:
+                named = {metadata(each.port, topic).leaders.get(partition)
+                         for each in running.values()}
+            except OSError:
+                named = set()  # one is about to come or to go
+            if len(named) == 1 and named <= set(running):
+                return running[named.pop()]
             time.sleep(0.05)
         raise RuntimeError(f"nobody leads {topic}-{partition} for {START_SECONDS_MAX} s")
 
