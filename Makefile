@@ -36,7 +36,7 @@ test: setup-tests build/release/build.ninja
 	cmake --build build/release
 	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
 
-sanitize: setup-tests
+sanitize: setup
 	.ci/sanitize asan
 	.ci/sanitize tsan
 

@@ -78,6 +78,7 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& cl
   constexpr std::size_t kKiB = 1024;
   const std::vector<KafkaClient::Setting> settings{
       {"enable.idempotence", "true"},
+      kOneInFlight,
       // Of requests about ends: where the next record goes, open transactions or not.
       {"isolation.level", "read_uncommitted"},
       {"linger.ms", "0"},  // a question waits for nobody; what is queued meanwhile goes together
@@ -108,6 +109,10 @@ void KafkaProducer::delivered(const rd_kafka_message_t& message) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return place->failed(
         kafka_error(std::string{"append to "} + rd_kafka_topic_name(message.rkt), message.err));
+  }
+  if (message.offset < 0) {
+    return place->failed(
+        stored_or_not(std::string{"append to "} + rd_kafka_topic_name(message.rkt)));
   }
   records_.add();
   bytes_.add(static_cast<double>(message.len + message.key_len));

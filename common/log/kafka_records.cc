@@ -35,6 +35,11 @@ std::vector<Header> headers_of(const rd_kafka_message_t& message) {
 
 }  // namespace
 
+Error stored_or_not(std::string_view doing) {
+  return unavailable(std::string{doing} +
+                     ": a broker calls it a duplicate of what it does not show");
+}
+
 rd_kafka_resp_err_t produce(const KafkaClient& client, rd_kafka_t* producer, const Record& record,
                             std::int32_t partition, void* opaque) {
   const std::string topic = client.outside(record.topic);

@@ -50,15 +50,20 @@ Result<std::unique_ptr<KafkaTransactions>> KafkaTransactions::open(const KafkaCl
                                                                    const std::string& id) {
   std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{client, topics}};
   made->callbacks_.delivered = [all = made.get()](const rd_kafka_message_t& message) {
-    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || all->undelivered_) return;
-    all->undelivered_ =
-        kafka_error(std::string{"append to "} + rd_kafka_topic_name(message.rkt), message.err);
+    if (all->undelivered_) return;
+    const std::string doing = std::string{"append to "} + rd_kafka_topic_name(message.rkt);
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      all->undelivered_ = kafka_error(doing, message.err);
+    } else if (message.offset < 0) {
+      all->undelivered_ = stored_or_not(doing);
+    }
   };
   const std::string timeout = std::to_string(client.options().transaction_timeout.count());
   const std::vector<KafkaClient::Setting> settings{
       {"transactional.id", id},
       {"transaction.timeout.ms", timeout},
       {"delivery.timeout.ms", timeout},
+      kOneInFlight,
       {"linger.ms", "5"},  // a commit sends what is queued without waiting for it
   };
   auto handle = client.make(RD_KAFKA_PRODUCER, settings, made->callbacks_);
@@ -97,6 +102,11 @@ Status KafkaTransactions::fill(std::span<const Record> outputs,
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (Status queued = enqueue(outputs[i], partitions[i]); !queued) return queued;
   }
+  // Every delivery report before the commit: not all that is wrong keeps librdkafka from
+  // committing.
+  const auto code = rd_kafka_flush(handle_.get(), client_.timeout_ms());
+  if (undelivered_) return *undelivered_;
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error("append", code);
   return {};
 }
 
