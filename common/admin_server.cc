@@ -66,8 +66,9 @@ std::string problem(unsigned status, std::string_view detail) {
 }  // namespace
 
 struct AdminServer::Impl {
-  Impl(const MetricsRegistry& borrowed_metrics, const Readiness& borrowed_readiness)
-      : metrics{borrowed_metrics}, readiness{borrowed_readiness} {}
+  Impl(const MetricsRegistry& borrowed_metrics, const Readiness& borrowed_readiness,
+       Elsewhere its_elsewhere)
+      : metrics{borrowed_metrics}, readiness{borrowed_readiness}, elsewhere{its_elsewhere} {}
 
   Response answer(const http::request_header<>& request) const;
   asio::awaitable<void> serve(tcp::socket socket);
@@ -75,6 +76,7 @@ struct AdminServer::Impl {
 
   const MetricsRegistry& metrics;
   const Readiness& readiness;
+  const Elsewhere elsewhere;
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   std::uint16_t port = 0;
@@ -91,14 +93,22 @@ Response AdminServer::Impl::answer(const http::request_header<>& request) const 
   };
   constexpr std::string_view kJson = "application/json";
   constexpr std::string_view kProblem = "application/problem+json";
+  const std::string_view target{request.target().data(), request.target().size()};
+  const std::string_view path = target.substr(0, target.find('?'));
+  const bool is_ours = path == "/metrics" || path == "/livez" || path == "/readyz";
+  if (!is_ours && elsewhere == Elsewhere::starting) {
+    Response response =
+        make(http::status::service_unavailable, kProblem,
+             problem(503, "this server is starting; /readyz says what it waits for"));
+    response.set(http::field::retry_after, "1");
+    return response;
+  }
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
     Response response = make(http::status::method_not_allowed, kProblem,
                              problem(405, "only GET and HEAD are served here"));
     response.set(http::field::allow, "GET, HEAD");
     return response;
   }
-  const std::string_view target{request.target().data(), request.target().size()};
-  const std::string_view path = target.substr(0, target.find('?'));
   if (path == "/metrics") {
     return make(http::status::ok, "text/plain; version=0.0.4; charset=utf-8", metrics.render());
   }
@@ -155,8 +165,9 @@ std::uint16_t AdminServer::port() const { return impl_->port; }
 
 Result<std::unique_ptr<AdminServer>> AdminServer::start(std::string_view listen,
                                                         const MetricsRegistry& metrics,
-                                                        const Readiness& readiness) {
-  auto impl = std::make_unique<Impl>(metrics, readiness);
+                                                        const Readiness& readiness,
+                                                        Elsewhere elsewhere) {
+  auto impl = std::make_unique<Impl>(metrics, readiness, elsewhere);
   auto acceptor = open_acceptor(impl->context, listen);
   if (!acceptor) return acceptor.error();
   impl->acceptor = *std::move(acceptor);

@@ -10,6 +10,9 @@
 
 namespace millrace {
 
+// What a request for anything else is told: that it is not served here (404), or not yet (503).
+enum class Elsewhere { nothing, starting };
+
 // GET /metrics, /livez and /readyz for a process without the gateway, on one thread of its own.
 // /readyz is 503 until every condition of `readiness` is met, and tells which are not. One request
 // per connection. Borrows both arguments, which must outlive it. Destroying it closes everything.
@@ -18,7 +21,8 @@ class AdminServer {
   // `listen` is HOST:PORT; port 0 takes a free one. `fatal` when it cannot listen there.
   static Result<std::unique_ptr<AdminServer>> start(std::string_view listen,
                                                     const MetricsRegistry& metrics,
-                                                    const Readiness& readiness);
+                                                    const Readiness& readiness,
+                                                    Elsewhere elsewhere = Elsewhere::nothing);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;

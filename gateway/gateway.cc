@@ -232,6 +232,12 @@ void LogGateway::stop(std::chrono::milliseconds grace) {
 
 }  // namespace
 
+Status Gateway::check(const GatewayOptions& options) {
+  if (const auto keys = Authenticator::make(options.api_keys); !keys) return keys.error();
+  if (const auto address = resolve(options); !address) return address.error();
+  return {};
+}
+
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
                                                 Readiness& readiness) {

@@ -45,8 +45,10 @@ struct GatewayOptions {
 // never a stage. `log`, `clock`, `metrics` and `readiness` outlive it.
 class Gateway {
  public:
-  // Opens the tables and binds the socket. `rejected` when the address cannot be bound, or is not
-  // loopback while no key is configured.
+  // `rejected` where start() would refuse these options whatever the log says: no address to listen
+  // on, one that is not loopback while no key is configured, a bad key.
+  static Status check(const GatewayOptions& options);
+  // Opens the tables and binds the socket. `rejected` as check() and when the address is taken.
   static Result<std::unique_ptr<Gateway>> start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
                                                 Readiness& readiness);

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "common/admin_server.h"
 #include "common/clock.h"
 #include "common/command_line.h"
 #include "common/log/kafka_settings.h"
@@ -18,23 +19,43 @@ namespace {
 // `millrace-gateway`: HTTP over Kafka, until SIGTERM or SIGINT. Any number of them serve together.
 Status run_gateway(const Config& config) {
   set_log_level(config.text("log_level"));
+  const GatewayOptions options = gateway_options(config, kGeneration);
+  if (Status usable = Gateway::check(options); !usable) return usable;
   const std::chrono::milliseconds grace{config.integer("shutdown_grace_ms")};
   StopSignal stop{grace};
   MetricsRegistry metrics;
   Readiness readiness{{"log"}};
+  // Until the gateway itself listens: probes and clients are told what it waits for.
+  Result<std::unique_ptr<AdminServer>> waiting = nullptr;
+  const auto listen_meanwhile = [&]() -> Status {
+    waiting = AdminServer::start(config.text("listen"), metrics, readiness, Elsewhere::starting);
+    return waiting ? Status{} : waiting.error();
+  };
+  if (Status listening = listen_meanwhile(); !listening) return listening;
+  const KafkaLogOptions kafka = kafka_options(config);
+  KafkaWait wait{kafka.brokers, readiness, stop};
   const auto partitions = static_cast<std::int32_t>(config.integer("partitions"));
-  const Result<std::unique_ptr<Log>> kafka = wait_for_kafka(
-      kafka_options(config), topic_specs(partitions, kGeneration), system_clock(), metrics, stop);
-  if (!kafka) return kafka.error();
-  if (!*kafka) return {};  // asked to stop before the cluster was there
-  const std::unique_ptr<Log> log = make_segmented_log(**kafka);
-  readiness.set("log", true);
-  const auto gateway = Gateway::start(gateway_options(config, kGeneration), *log, system_clock(),
-                                      metrics, readiness);
-  if (!gateway) return gateway.error();
-  log_event(LogLevel::info, "gateway_ready", {{"port", (*gateway)->port()}});
+  const Result<std::unique_ptr<Log>> base =
+      wait_for_kafka(kafka, topic_specs(partitions, kGeneration), system_clock(), metrics, wait);
+  if (!base) return base.error();
+  if (!*base) return {};  // asked to stop before the cluster was there
+  const std::unique_ptr<Log> log = make_segmented_log(**base);
+  std::unique_ptr<Gateway> gateway;
+  const Result<bool> started = wait.until([&]() -> Status {
+    *waiting = nullptr;
+    auto made = Gateway::start(options, *log, system_clock(), metrics, readiness);
+    if (made) {
+      gateway = *std::move(made);
+      return {};
+    }
+    const Status listening = listen_meanwhile();
+    return listening ? Status{made.error()} : listening;
+  });
+  if (!started) return started.error();
+  if (!*started) return {};
+  log_event(LogLevel::info, "gateway_ready", {{"port", gateway->port()}});
   Status ended = stop.wait();
-  (*gateway)->stop(grace);
+  gateway->stop(grace);
   return ended;
 }
 

@@ -94,7 +94,12 @@ Status StageHost::start(Log& log, const std::function<void(const Error&)>& on_fa
       all = with_context("start the stage " + std::string{rows_[i]->name}, started.error());
     }
   }
-  if (all) readiness_.set("stages", true);
+  if (!all) {
+    stop();
+    runners_.clear();
+    return all;
+  }
+  readiness_.set("stages", true);
   return all;
 }
 

@@ -24,7 +24,8 @@ class StageHost {
   // Loads the models and opens the indexes. Needs no log, so that it can be done while another
   // thread opens one.
   Status load();
-  // Opens sessions and starts to work, all stages at once: joining a group takes seconds.
+  // Opens sessions and starts to work, all stages at once: joining a group takes seconds. All of
+  // them or none: it may be called again after a failure.
   // `on_fatal` is called from a runner's thread.
   Status start(Log& log, const std::function<void(const Error&)>& on_fatal);
   void stop();  // each finishes the batch in hand; all at once, as leaving a group takes its time

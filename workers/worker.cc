@@ -34,18 +34,21 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   Readiness readiness{{"log"}};
   const auto admin = AdminServer::start(config.text("admin_listen"), metrics, readiness);
   if (!admin) return admin.error();
+  const KafkaLogOptions options = kafka_options(config);
+  KafkaWait wait{options.brokers, readiness, stop};
   // Destroyed the other way round: runners before the log.
   const auto partitions = static_cast<std::int32_t>(config.integer("partitions"));
-  Result<std::unique_ptr<Log>> kafka = wait_for_kafka(
-      kafka_options(config), topic_specs(partitions, kGeneration), system_clock(), metrics, stop);
+  Result<std::unique_ptr<Log>> kafka =
+      wait_for_kafka(options, topic_specs(partitions, kGeneration), system_clock(), metrics, wait);
   if (!kafka) return kafka.error();
   if (!*kafka) return {};  // asked to stop before the cluster was there
   const std::unique_ptr<Log> log = make_segmented_log(**kafka);
-  readiness.set("log", true);
   StageHost host{config, *rows, metrics, readiness};
   if (Status loaded = host.load(); !loaded) return loaded;
   const auto because = [&stop](const Error& error) { stop.because(error); };
-  if (Status started = host.start(*log, because); !started) return started;
+  const Result<bool> started = wait.until([&] { return host.start(*log, because); });
+  if (!started) return started.error();
+  if (!*started) return {};
   log_event(LogLevel::info, "worker_ready",
             {{"stages", names_of(*rows)}, {"admin_port", (*admin)->port()}});
   Status ended = stop.wait();

@@ -53,6 +53,7 @@ class EmbeddedReader final : public LogReader {
     return cursor_.poll(max_records, max_bytes, wait);
   }
   Offsets positions() const override { return cursor_.positions(); }
+  std::int64_t lag() const override { return cursor_.lag(); }
   void wake() override { cursor_.wake(); }
 
  private:

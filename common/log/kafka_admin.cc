@@ -101,21 +101,48 @@ Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, rd_kafk
   }
 }
 
-Result<KafkaBounds> kafka_bounds(const KafkaClient& client, rd_kafka_t* handle,
-                                 const TopicPartition& partition) {
-  KafkaBounds bounds;
-  const std::string topic = client.outside(partition.topic);
+// rd_kafka_query_watermark_offsets() of librdkafka 2.0 outlasts its timeout while a broker stands
+// still; this way keeps it.
+Result<Offsets> kafka_offsets(const KafkaClient& client, rd_kafka_t* handle,
+                              std::span<const TopicPartition> partitions, Offset which) {
+  Offsets asked;
+  if (partitions.empty()) return asked;  // librdkafka refuses to ask for nothing
+  for (const TopicPartition& each : partitions) asked.emplace(each, which);
   const auto until = client.clock().now() + client.options().request_timeout;
   for (;;) {
-    const auto code =
-        rd_kafka_query_watermark_offsets(handle, topic.c_str(), partition.partition, &bounds.begin,
-                                         &bounds.end, client.timeout_ms());
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
+    const KafkaPartitions list = to_kafka(client, asked);
+    auto code = rd_kafka_offsets_for_times(handle, list.get(), client.timeout_ms());
+    std::string where = "the topics";
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+      const rd_kafka_topic_partition_t& each = list->elems[i];
+      code = each.err;
+      where = std::string{each.topic} + ":" + std::to_string(each.partition);
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      for (int i = 0; i < list->cnt; ++i) {
+        const rd_kafka_topic_partition_t& each = list->elems[i];
+        asked[{client.inside(each.topic), each.partition}] = each.offset;
+      }
+      return asked;
+    }
     if (!is_passing(code) || client.clock().now() > until) {
-      return kafka_error("bounds of " + topic + ":" + std::to_string(partition.partition), code);
+      return kafka_error("bounds of " + where, code);
     }
     client.clock().sleep_for(kAskAgain, {});
   }
+}
+
+Result<std::map<TopicPartition, KafkaBounds>> kafka_bounds(
+    const KafkaClient& client, rd_kafka_t* handle, std::span<const TopicPartition> partitions) {
+  const auto begins = kafka_offsets(client, handle, partitions, RD_KAFKA_OFFSET_BEGINNING);
+  if (!begins) return begins.error();
+  const auto ends = kafka_offsets(client, handle, partitions, RD_KAFKA_OFFSET_END);
+  if (!ends) return ends.error();
+  std::map<TopicPartition, KafkaBounds> bounds;
+  for (const auto& [partition, begin] : *begins) {
+    bounds.emplace(partition, KafkaBounds{begin, ends->at(partition)});
+  }
+  return bounds;
 }
 
 }  // namespace millrace

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "common/log/kafka_client.h"
@@ -19,12 +21,15 @@ Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, rd_kafk
                                               std::string_view group,
                                               const TopicPartition& partition);
 
-// First offset still kept and the offset that the next record will get.
+// Of each partition RD_KAFKA_OFFSET_BEGINNING, the first offset still kept, or RD_KAFKA_OFFSET_END,
+// that of the next record.
+Result<Offsets> kafka_offsets(const KafkaClient& client, rd_kafka_t* handle,
+                              std::span<const TopicPartition> partitions, Offset which);
 struct KafkaBounds {
   Offset begin = 0;
   Offset end = 0;
 };
-Result<KafkaBounds> kafka_bounds(const KafkaClient& client, rd_kafka_t* handle,
-                                 const TopicPartition& partition);
+Result<std::map<TopicPartition, KafkaBounds>> kafka_bounds(
+    const KafkaClient& client, rd_kafka_t* handle, std::span<const TopicPartition> partitions);
 
 }  // namespace millrace

@@ -133,20 +133,26 @@ Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_
 KafkaHealth::KafkaHealth(std::string brokers, MetricsRegistry& metrics)
     : brokers_(std::move(brokers)),
       metrics_(metrics),
-      connected_(metrics.gauge("kafka_connected", "1 while the Kafka cluster answers, else 0")) {
-  connected_.set(1);
-}
+      connected_(metrics.gauge("kafka_connected", "1 while the Kafka cluster answers, else 0")) {}
 
 void KafkaHealth::failed(rd_kafka_resp_err_t code, std::string_view reason) {
   metrics_
       .counter("kafka_errors_total", "Errors that librdkafka reported",
                {{"code", rd_kafka_err2name(code)}})
       .add();
-  // One broker of several, or one connection: others may answer, and are asked.
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) return;
   const std::lock_guard lock{mutex_};
-  if (failing_ && last_ == code) return;
-  failing_ = true;
+  const bool of_one_broker =
+      code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE;
+  if (state_ == State::unanswered) {
+    // That all are down says less than why one is.
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !reason_.empty()) return;
+    last_ = code;
+    reason_ = reason.substr(0, reason.find(" (after "));  // the time, which always differs
+    return;
+  }
+  // Other brokers, or connections, may answer, and are asked.
+  if (of_one_broker || (state_ == State::failing && last_ == code)) return;
+  state_ = State::failing;
   last_ = code;
   connected_.set(0);
   log_event(LogLevel::error, "kafka_failing",
@@ -156,10 +162,16 @@ void KafkaHealth::failed(rd_kafka_resp_err_t code, std::string_view reason) {
 
 void KafkaHealth::recover() {
   const std::lock_guard lock{mutex_};
-  if (!failing_) return;
-  failing_ = false;
+  if (state_ == State::failing) {
+    log_event(LogLevel::info, "kafka_answers", {{"brokers", brokers_}});
+  }
+  state_ = State::answering;
   connected_.set(1);
-  log_event(LogLevel::info, "kafka_answers", {{"brokers", brokers_}});
+}
+
+Error KafkaHealth::unanswered(rd_kafka_resp_err_t code) const {
+  const std::lock_guard lock{mutex_};
+  return kafka_error("Kafka at " + brokers_, reason_.empty() ? code : last_, reason_);
 }
 
 KafkaClient::KafkaClient(KafkaLogOptions options, const Clock& clock, MetricsRegistry& metrics)

@@ -18,24 +18,29 @@ namespace millrace {
 Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_view detail = {});
 
 // Whether the cluster answers, for a person and a graph: one log line when it stops and one when it
-// goes on, whatever the number of handles. Thread-safe.
+// goes on, whatever the number of handles. Until its first answer it is whoever opens the log that
+// waits and says what for. Thread-safe.
 class KafkaHealth {
  public:
   KafkaHealth(std::string brokers, MetricsRegistry& metrics);
   void failed(rd_kafka_resp_err_t code, std::string_view reason);
   void answered() {
-    if (failing_.load(std::memory_order_relaxed)) recover();
+    if (state_.load(std::memory_order_relaxed) != State::answering) recover();
   }
+  // Why there was no first answer: what was reported, else `code`.
+  Error unanswered(rd_kafka_resp_err_t code) const;
 
  private:
+  enum class State { unanswered, answering, failing };
   void recover();
 
   const std::string brokers_;
   MetricsRegistry& metrics_;
   Gauge connected_;
-  std::atomic<bool> failing_{false};
-  std::mutex mutex_;
+  std::atomic<State> state_{State::unanswered};
+  mutable std::mutex mutex_;
   rd_kafka_resp_err_t last_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  std::string reason_;
 };
 
 // What a handle calls, on the thread that polls it. Outlives the handle.

@@ -33,7 +33,7 @@ class KafkaLog final : public Log {
   KafkaLog(KafkaLogOptions options, const Clock& clock, MetricsRegistry& metrics)
       : client_(std::move(options), clock, metrics), topics_(client_), fetcher_(client_) {}
 
-  Status open();
+  Status open(const std::function<bool(const Error&)>& ask_again);
 
   Status create_topics(std::span<const TopicSpec> topics) override {
     return topics_.create(handle(), topics);
@@ -54,7 +54,7 @@ class KafkaLog final : public Log {
 
  private:
   Status check(const TopicPartition& partition) const;
-  Result<KafkaBounds> bounds(const TopicPartition& partition) const;
+  Result<Offset> offset(const TopicPartition& partition, Offset which) const;
   rd_kafka_t* handle() const { return producer_->handle(); }
 
   const KafkaClient client_;
@@ -64,20 +64,23 @@ class KafkaLog final : public Log {
 };
 
 // The first answer of the cluster also warms the producer up: it fetches its id meanwhile.
-Status KafkaLog::open() {
+Status KafkaLog::open(const std::function<bool(const Error&)>& ask_again) {
   auto producer = KafkaProducer::open(client_, topics_);
   if (!producer) return producer.error();
   producer_ = std::move(*producer);
-  const rd_kafka_metadata_t* answer = nullptr;
-  constexpr int kOwnTopicsOnly = 0;
-  const auto code = rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer,
-                                      static_cast<int>(kFirstAnswerMax.count()));
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return kafka_error("Kafka at " + client_.options().brokers, code);
+  for (;;) {
+    const rd_kafka_metadata_t* answer = nullptr;
+    constexpr int kOwnTopicsOnly = 0;
+    const auto code = rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer,
+                                        static_cast<int>(kFirstAnswerMax.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(answer);
+      client_.health().answered();
+      return {};
+    }
+    Error why = client_.health().unanswered(code);
+    if (!ask_again || !ask_again(why)) return why;
   }
-  rd_kafka_metadata_destroy(answer);
-  client_.health().answered();
-  return {};
 }
 
 Result<std::unique_ptr<LogSession>> KafkaLog::open_session(SessionOptions options) {
@@ -90,11 +93,16 @@ Result<std::unique_ptr<LogReader>> KafkaLog::open_reader(const Offsets& from) {
   if (from.empty()) return rejected("open a reader: it needs at least one partition");
   Offsets starts;
   Offsets ends;
+  std::vector<TopicPartition> partitions;
   for (const auto& [partition, offset] : from) {
-    const auto found = bounds(partition);
-    if (!found) return found.error();
-    starts.emplace(partition, std::clamp(offset, found->begin, found->end));
-    ends.emplace(partition, found->end);
+    if (Status there = check(partition); !there) return there.error();
+    partitions.push_back(partition);
+  }
+  const auto found = kafka_bounds(client_, handle(), partitions);
+  if (!found) return found.error();
+  for (const auto& [partition, bounds] : *found) {
+    starts.emplace(partition, std::clamp(from.at(partition), bounds.begin, bounds.end));
+    ends.emplace(partition, bounds.end);
   }
   auto reader = KafkaReader::open(client_, starts, ends);
   if (!reader) return reader.error();
@@ -110,21 +118,19 @@ Status KafkaLog::check(const TopicPartition& partition) const {
   return {};
 }
 
-Result<KafkaBounds> KafkaLog::bounds(const TopicPartition& partition) const {
+Result<Offset> KafkaLog::offset(const TopicPartition& partition, Offset which) const {
   if (Status there = check(partition); !there) return there.error();
-  return kafka_bounds(client_, handle(), partition);
+  const auto found = kafka_offsets(client_, handle(), std::span{&partition, 1}, which);
+  if (!found) return found.error();
+  return found->at(partition);
 }
 
 Result<Offset> KafkaLog::begin_offset(const TopicPartition& partition) const {
-  const auto found = bounds(partition);
-  if (!found) return found.error();
-  return found->begin;
+  return offset(partition, RD_KAFKA_OFFSET_BEGINNING);
 }
 
 Result<Offset> KafkaLog::end_offset(const TopicPartition& partition) const {
-  const auto found = bounds(partition);
-  if (!found) return found.error();
-  return found->end;
+  return offset(partition, RD_KAFKA_OFFSET_END);
 }
 
 Result<std::optional<Offset>> KafkaLog::committed(std::string_view group,
@@ -134,18 +140,18 @@ Result<std::optional<Offset>> KafkaLog::committed(std::string_view group,
 }
 
 Result<std::optional<Record>> KafkaLog::read_at(const Position& position) const {
-  const auto found = bounds(position.source);
-  if (!found) return found.error();
-  if (position.offset < found->begin) return std::optional<Record>{};
-  return fetcher_.fetch(position, found->end);
+  const auto end = end_offset(position.source);
+  if (!end) return end.error();
+  return fetcher_.fetch(position, *end);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Log>> open_kafka_log(KafkaLogOptions options, const Clock& clock,
-                                            MetricsRegistry& metrics) {
+                                            MetricsRegistry& metrics,
+                                            const std::function<bool(const Error&)>& ask_again) {
   auto log = std::make_unique<KafkaLog>(std::move(options), clock, metrics);
-  if (Status opened = log->open(); !opened) return opened.error();
+  if (Status opened = log->open(ask_again); !opened) return opened.error();
   return log;
 }
 

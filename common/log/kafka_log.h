@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,11 +45,13 @@ struct KafkaLogOptions {
 // sessions see committed records only. `unavailable` while no broker answers or one refuses the
 // rights needed; `fatal` when another process with this one's name has taken over.
 //
-// Opened once the cluster has answered, `unavailable` when it does not within kFirstAnswerMax.
+// Opened once the cluster has answered. When it does not within kFirstAnswerMax, `ask_again` is
+// told why, may wait, and says whether to go on; without it, or when it says no, that is the error.
 // Handlers of appends are called from a thread of the log.
 inline constexpr std::chrono::milliseconds kFirstAnswerMax{3'000};
-Result<std::unique_ptr<Log>> open_kafka_log(KafkaLogOptions options, const Clock& clock,
-                                            MetricsRegistry& metrics);
+Result<std::unique_ptr<Log>> open_kafka_log(
+    KafkaLogOptions options, const Clock& clock, MetricsRegistry& metrics,
+    const std::function<bool(const Error&)>& ask_again = {});
 
 // What a topic is like in the cluster beside what its row says; for `millrace topics describe`.
 struct KafkaTopicReport {

@@ -21,6 +21,7 @@ class KafkaReader final : public LogReader {
     return cursor_->poll(max_records, max_bytes, wait);
   }
   Offsets positions() const override { return cursor_->positions(); }
+  std::int64_t lag() const override { return cursor_->lag(); }
   void wake() override { cursor_->wake(); }
 
   Status assign(const Offsets& from, const Offsets& ends);  // instead of what it reads now

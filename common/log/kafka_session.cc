@@ -247,7 +247,9 @@ Status KafkaSession::take_pending() {
 
 // Of each pending partition: where the group stands, within what the partition holds, and its end.
 Result<std::map<TopicPartition, KafkaBounds>> KafkaSession::find_starts() {
-  std::map<TopicPartition, KafkaBounds> starts;
+  const std::vector<TopicPartition> pending{pending_.begin(), pending_.end()};
+  auto starts = kafka_bounds(client_, producer_.handle(), pending);
+  if (!starts) return starts;
   Offsets asked;
   for (const TopicPartition& each : pending_) asked.emplace(each, RD_KAFKA_OFFSET_INVALID);
   const KafkaPartitions list = to_kafka(client_, asked);
@@ -260,11 +262,9 @@ Result<std::map<TopicPartition, KafkaBounds>> KafkaSession::find_starts() {
     if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return kafka_error("committed offsets of the group " + group_, each.err);
     }
-    const auto bounds = kafka_bounds(client_, producer_.handle(), partition);
-    if (!bounds) return bounds.error();
-    const Offset begin =
-        each.offset < 0 ? bounds->begin : std::clamp(each.offset, bounds->begin, bounds->end);
-    starts.emplace(partition, KafkaBounds{begin, bounds->end});
+    if (each.offset < 0) continue;  // it has none: from the beginning
+    KafkaBounds& start = starts->at(partition);
+    start.begin = std::clamp(each.offset, start.begin, start.end);
   }
   return starts;
 }
@@ -319,18 +319,23 @@ Status KafkaSession::commit_at_least_once(std::span<const Record> outputs,
 Status KafkaSession::rewind() { return cursor_->move(resume_); }
 
 Status KafkaSession::seek(const Offsets& offsets) {
-  Offsets mine;
+  std::vector<TopicPartition> partitions;
   for (const auto& [partition, offset] : offsets) {
-    if (!resume_.contains(partition)) continue;
-    const auto bounds = kafka_bounds(client_, producer_.handle(), partition);
-    if (!bounds) return bounds.error();
-    if (offset < 0 || offset > bounds->end) {
+    if (resume_.contains(partition)) partitions.push_back(partition);
+  }
+  if (partitions.empty()) return {};
+  const auto all = kafka_bounds(client_, producer_.handle(), partitions);
+  if (!all) return all.error();
+  Offsets mine;
+  for (const auto& [partition, bounds] : *all) {
+    const Offset offset = offsets.at(partition);
+    if (offset < 0 || offset > bounds.end) {
       return rejected("seek " + partition.topic + ":" + std::to_string(partition.partition) +
                       " to " + std::to_string(offset) + ": the topic ends at " +
-                      std::to_string(bounds->end) +
+                      std::to_string(bounds.end) +
                       "; was it made anew, and what was made from it not?");
     }
-    mine.emplace(partition, std::max(offset, bounds->begin));
+    mine.emplace(partition, std::max(offset, bounds.begin));
   }
   if (Status moved = cursor_->move(mine); !moved) return moved;
   for (const auto& [partition, offset] : mine) resume_[partition] = offset;

@@ -8,6 +8,7 @@ namespace millrace {
 
 namespace {
 
+constexpr std::string_view kCondition = "log";  // of the readiness
 constexpr std::chrono::milliseconds kPauseMin{250};
 constexpr std::chrono::milliseconds kPauseMax{5'000};
 
@@ -15,44 +16,69 @@ std::chrono::milliseconds duration(const Config& config, std::string_view name) 
   return std::chrono::milliseconds{config.integer(name)};
 }
 
-// Says the first reason, and each new one.
-class Waiting {
- public:
-  explicit Waiting(std::string brokers) : brokers_{std::move(brokers)} {}
-
-  // False: asked to stop.
-  bool pause(const Error& reason, StopSignal& stop) {
-    if (reason.message != said_) {
-      said_ = reason.message;
-      log_event(LogLevel::warning, "waiting_for_kafka",
-                {{"brokers", brokers_}, {"reason", reason.message}});
-    }
-    const bool stopped = stop.wait_for(pause_);
-    pause_ = std::min(2 * pause_, kPauseMax);
-    return !stopped;
-  }
-
- private:
-  const std::string brokers_;
-  std::string said_;
-  std::chrono::milliseconds pause_ = kPauseMin;
-};
+void add(std::string& list, std::string_view item) {
+  list.append(list.empty() ? "" : ", ").append(item);
+}
 
 // What is not there yet is `unavailable`: all processes of an installation may start at once.
 Status check_topics(const Log& log, std::span<const TopicSpec> topics) {
+  std::string missing;
+  std::string different;
   for (const TopicSpec& each : topics) {
     const auto partitions = log.partitions(each.name);
-    if (!partitions) return unavailable(partitions.error().message);
-    if (*partitions == each.partitions) continue;
-    return rejected("the topic " + each.name + " has " + std::to_string(*partitions) +
-                    " partitions in the cluster, but partitions is set to " +
-                    std::to_string(each.partitions) +
-                    "; `millrace topics describe` shows what differs");
+    if (!partitions && partitions.error().kind != Error::Kind::rejected) return partitions.error();
+    if (!partitions) {
+      add(missing, each.name);
+    } else if (*partitions != each.partitions) {
+      add(different, each.name + " has " + std::to_string(*partitions) + " and should have " +
+                         std::to_string(each.partitions));
+    }
+  }
+  if (!different.empty()) {
+    return rejected("topics have other partitions than the setting partitions gives them: " +
+                    different + "; `millrace topics describe` shows what differs");
+  }
+  if (!missing.empty()) {
+    return unavailable("the cluster has no topic " + missing +
+                       "; `millrace topics create` makes what is missing");
   }
   return {};
 }
 
 }  // namespace
+
+KafkaWait::KafkaWait(std::string brokers, Readiness& readiness, StopSignal& stop)
+    : brokers_{std::move(brokers)}, readiness_{readiness}, stop_{stop}, pause_{kPauseMin} {
+  readiness_.set(kCondition, false, "waiting for Kafka at " + brokers_);
+}
+
+bool KafkaWait::pause(const Error& reason) {
+  if (reason.message != said_) {
+    said_ = reason.message;
+    readiness_.set(kCondition, false, reason.message);
+    log_event(LogLevel::warning, "waiting_for_kafka",
+              {{"brokers", brokers_}, {"reason", reason.message}});
+  }
+  const bool stopped = stop_.wait_for(pause_);
+  pause_ = std::min(2 * pause_, kPauseMax);
+  return !stopped;
+}
+
+Result<bool> KafkaWait::until(const std::function<Status()>& attempt) {
+  for (;;) {
+    const Status done = attempt();
+    if (!done && done.error().kind != Error::Kind::unavailable) return done.error();
+    if (!done) {
+      if (!pause(done.error())) return false;
+      continue;
+    }
+    if (!said_.empty()) log_event(LogLevel::info, "kafka_found", {{"brokers", brokers_}});
+    said_.clear();
+    pause_ = kPauseMin;
+    readiness_.set(kCondition, true);
+    return true;
+  }
+}
 
 KafkaLogOptions kafka_options(const Config& config) {
   KafkaLogOptions options;
@@ -76,27 +102,21 @@ KafkaLogOptions kafka_options(const Config& config) {
 
 Result<std::unique_ptr<Log>> wait_for_kafka(const KafkaLogOptions& options,
                                             std::span<const TopicSpec> topics, const Clock& clock,
-                                            MetricsRegistry& metrics, StopSignal& stop) {
+                                            MetricsRegistry& metrics, KafkaWait& wait) {
   if (options.brokers.empty()) {
     return rejected("brokers: where is Kafka? Say --brokers HOST:PORT[,HOST:PORT…]");
   }
-  Waiting waiting{options.brokers};
-  std::unique_ptr<Log> log;
-  for (;;) {
-    Status there;
-    if (!log) {
-      auto opened = open_kafka_log(options, clock, metrics);
-      if (opened) {
-        log = std::move(*opened);
-      } else {
-        there = opened.error();
-      }
-    }
-    if (log) there = check_topics(*log, topics);
-    if (there) return log;
-    if (there.error().kind != Error::Kind::unavailable) return there.error();
-    if (!waiting.pause(there.error(), stop)) return std::unique_ptr<Log>{};
-  }
+  bool stopped = false;
+  auto log = open_kafka_log(options, clock, metrics, [&](const Error& why) {
+    stopped = !wait.pause(why);
+    return !stopped;
+  });
+  if (stopped) return std::unique_ptr<Log>{};
+  if (!log) return log;
+  const Result<bool> there = wait.until([&] { return check_topics(**log, topics); });
+  if (!there) return there.error();
+  if (!*there) return std::unique_ptr<Log>{};
+  return log;
 }
 
 }  // namespace millrace

@@ -68,6 +68,7 @@ class LogReader {
   virtual Result<std::vector<Record>> poll(std::size_t max_records, std::size_t max_bytes,
                                            std::chrono::milliseconds wait) = 0;  // as LogSession
   virtual Offsets positions() const = 0;  // of the next record of each partition
+  virtual std::int64_t lag() const = 0;   // records before it, as far as it knows without asking
   virtual void wake() = 0;
 };
 

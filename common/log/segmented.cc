@@ -141,6 +141,9 @@ class SegmentedReader final : public LogReader {
     });
   }
   Offsets positions() const override { return joiner_.positions(reader_->positions()); }
+  std::int64_t lag() const override {
+    return reader_->lag() + static_cast<std::int64_t>(joiner_.waiting());
+  }
   void wake() override { reader_->wake(); }
 
  private:

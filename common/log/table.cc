@@ -65,7 +65,8 @@ class LogTable final : public Table {
   std::vector<Waiter> waiters_;
   LogReader* reader_ = nullptr;  // while the thread follows the topic
   bool stopped_ = false;
-  std::jthread thread_;  // last: it uses all the others
+  bool failing_ = false;  // the thread's: one line for each time that it cannot follow
+  std::jthread thread_;   // last: it uses all the others
 };
 
 void LogTable::report(const Error& error) const {
@@ -120,7 +121,7 @@ void LogTable::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const Status followed = follow(stop);
     if (followed) continue;
-    report(followed.error());
+    if (!std::exchange(failing_, true)) report(followed.error());
     system_clock().sleep_for(kRetryWait, stop);
   }
   refuse_waiters();
@@ -145,10 +146,12 @@ Status LogTable::follow(const std::stop_token& stop) {
     answer_waiters();
     const auto records = (*reader)->poll(kPollRecords, kPollBytes, kPollWait);
     if (!records) return records.error();
+    failing_ = false;
     const Offsets positions = (*reader)->positions();
     if (!records->empty()) {
       if (Status applied = apply(*records, positions); !applied) return applied;
     }
+    lag_.set(static_cast<double>((*reader)->lag()));
     advance(positions);
   }
   return {};
@@ -174,12 +177,6 @@ Status LogTable::apply(const std::vector<Record>& records, const Offsets& positi
 }
 
 void LogTable::advance(const Offsets& positions) {
-  double lag = 0;
-  for (const auto& [partition, offset] : positions) {
-    const auto end = log_.end_offset(partition);
-    if (end) lag += static_cast<double>(std::max<Offset>(0, *end - offset));
-  }
-  lag_.set(lag);
   {
     const std::lock_guard lock{mutex_};
     applied_ = positions;

@@ -5,7 +5,8 @@ prints nDCG@10, recall@10 and MRR@10. With --min-ndcg it exits 1 below that.
 
     tests/integration/beir.py FOLDER [--server URL] [--min-ndcg 0.64]
 
-Without --server it starts `millrace serve` on an empty folder (MILLRACE names the executable).
+Without --server it starts `millrace serve` on an empty folder (MILLRACE names the executable), or,
+where TEST_KAFKA_BOOTSTRAP names a file with a broker's address, a gateway and workers over Kafka.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import tempfile
 import time
 import urllib.parse
 
-from millrace_process import Client, Server
+from kafka_system import make_server
+from millrace_process import Client
 
 PER_REQUEST = 200
 
@@ -119,7 +121,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.server:
         return run(RemoteServer(arguments.server), arguments)
-    with tempfile.TemporaryDirectory() as folder, Server(pathlib.Path(folder) / "data") as server:
+    with tempfile.TemporaryDirectory() as folder, \
+            make_server(pathlib.Path(folder) / "data") as server:
         return run(server, arguments)
 
 
