@@ -29,9 +29,12 @@ milliseconds duration(const Config& config, std::string_view name) {
   return milliseconds{config.integer(name)};
 }
 
-std::vector<const StageRow*> all_stages() {
+// But those for a log that leaves its segments lying.
+std::vector<const StageRow*> own_stages() {
   std::vector<const StageRow*> rows;
-  for (const StageRow& row : stage_table()) rows.push_back(&row);
+  for (const StageRow& row : stage_table()) {
+    if (!row.needs.segments) rows.push_back(&row);
+  }
   return rows;
 }
 
@@ -51,7 +54,7 @@ Result<std::unique_ptr<Log>> open_log(const Config& config, MetricsRegistry& met
 class Standalone {
  public:
   explicit Standalone(const Config& config)
-      : config_{config}, stages_{config, all_stages(), metrics_, readiness_} {}
+      : config_{config}, stages_{config, own_stages(), metrics_, readiness_} {}
 
   Status start(StopSignal& stop) {
     std::future<Status> loading = std::async(std::launch::async, [this] { return stages_.load(); });
@@ -59,7 +62,8 @@ class Standalone {
     const Status loaded = loading.get();
     if (!opened) return opened;
     if (!loaded) return loaded;
-    Status started = stages_.start(*log_, [&stop](const Error& error) { stop.because(error); });
+    Status started =
+        stages_.start(*log_, nullptr, [&stop](const Error& error) { stop.because(error); });
     if (!started) return started;
     Result<std::unique_ptr<Gateway>> gateway = Gateway::start(
         gateway_options(config_, kGeneration), *log_, system_clock(), metrics_, readiness_);

@@ -24,6 +24,7 @@ bool StageHost::needs(bool StageNeeds::*what) const {
 
 Status StageHost::load() {
   if (Status loaded = load_models(); !loaded) return loaded;
+  if (Status opened = open_sweep_state(); !opened) return opened;
   readiness_.set("model", true);
   readiness_.set("index", true);
   return {};
@@ -67,12 +68,23 @@ Status StageHost::open_indexes(std::int32_t dimensions) {
   return {};
 }
 
-Status StageHost::start(Log& log, const std::function<void(const Error&)>& on_fatal) {
-  StageResources resources{.log = log, .clock = system_clock(), .metrics = metrics_};
+Status StageHost::open_sweep_state() {
+  if (!needs(&StageNeeds::segments)) return {};
+  auto opened = SweepState::open(std::filesystem::path{config_.text("data_dir")} / "sweeper");
+  if (!opened) return opened.error();
+  sweep_state_ = *std::move(opened);
+  return {};
+}
+
+Status StageHost::start(Log& log, Log* segments,
+                        const std::function<void(const Error&)>& on_fatal) {
+  StageResources resources{
+      .log = log, .segments = segments, .clock = system_clock(), .metrics = metrics_};
   resources.tokenizer = embedding_model_ ? &embedding_model_->tokenizer() : tokenizer_.get();
   resources.embedding_model = embedding_model_.get();
   resources.language_model = language_model_.get();
   resources.indexes = indexes_.get();
+  resources.sweep_state = sweep_state_.get();
   resources.indexed = std::make_shared<PartitionChoice>();
   resources.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
   resources.generation = kGeneration;

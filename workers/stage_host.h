@@ -27,7 +27,8 @@ class StageHost {
   // Opens sessions and starts to work, all stages at once: joining a group takes seconds. All of
   // them or none: it may be called again after a failure.
   // `on_fatal` is called from a runner's thread.
-  Status start(Log& log, const std::function<void(const Error&)>& on_fatal);
+  // `segments`: the log below `log`; where it is null no stage may need it.
+  Status start(Log& log, Log* segments, const std::function<void(const Error&)>& on_fatal);
   void stop();  // each finishes the batch in hand; all at once, as leaving a group takes its time
 
   std::string answers_by() const;  // name of the language model; empty without an answerer
@@ -36,6 +37,7 @@ class StageHost {
   bool needs(bool StageNeeds::*what) const;
   Status load_models();
   Status open_indexes(std::int32_t dimensions);
+  Status open_sweep_state();
 
   const Config& config_;
   const std::vector<const StageRow*> rows_;
@@ -45,6 +47,7 @@ class StageHost {
   std::unique_ptr<EmbeddingModel> embedding_model_;
   std::unique_ptr<LanguageModel> language_model_;
   std::unique_ptr<IndexSet> indexes_;
+  std::unique_ptr<SweepState> sweep_state_;
   std::size_t max_tokens_ = 0;  // of one text
   std::vector<std::unique_ptr<Runner>> runners_;
 };

@@ -8,6 +8,7 @@
 #include "workers/extractor/extractor.h"
 #include "workers/indexer/indexer.h"
 #include "workers/indexer/searcher.h"
+#include "workers/sweeper/sweeper.h"
 
 namespace millrace {
 namespace {
@@ -15,6 +16,11 @@ namespace {
 using Topics = std::vector<std::string>;
 
 std::string name(std::string_view topic) { return std::string{topic}; }
+
+// Compacted topics whose records may be large.
+Topics swept_topics(int generation) {
+  return {name(topics::kDocuments), name(topics::kTexts), topics::embeddings(generation)};
+}
 
 constexpr StageRow kStages[] = {
     {"extractor",
@@ -96,6 +102,20 @@ constexpr StageRow kStages[] = {
        return std::make_unique<Answerer>(with.log, *with.language_model, with.clock, with.metrics,
                                          with.answerer);
      }},
+    {"sweeper",
+     swept_topics,
+     swept_topics,
+     true,
+     {.segments = true},
+     "",
+     [](const StageResources& with) -> std::unique_ptr<Stage> {
+       SweeperOptions options;
+       for (const std::string& topic : swept_topics(with.generation)) {
+         for (std::int32_t i = 0; i < with.partitions; ++i)
+           options.partitions.push_back({topic, i});
+       }
+       return std::make_unique<Sweeper>(*with.sweep_state, options, with.clock, with.metrics);
+     }},
 };
 
 }  // namespace
@@ -143,8 +163,9 @@ std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& r
   const bool has_others_beside =
       std::ranges::find(kStages, row.name, &StageRow::beside) != std::end(kStages);
   if (has_others_beside) options.caught_up = resources.indexed;
-  return std::make_unique<Runner>(resources.log, resources.clock, resources.metrics,
-                                  row.make(resources), std::move(options));
+  Log& log = row.needs.segments ? *resources.segments : resources.log;
+  return std::make_unique<Runner>(log, resources.clock, resources.metrics, row.make(resources),
+                                  std::move(options));
 }
 
 }  // namespace millrace

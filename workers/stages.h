@@ -16,6 +16,7 @@
 #include "workers/index/index_set.h"
 #include "workers/model/embedding_model.h"
 #include "workers/runtime/runner.h"
+#include "workers/sweeper/sweep_state.h"
 
 namespace millrace {
 
@@ -23,12 +24,16 @@ namespace millrace {
 // it (see StageRow::needs).
 struct StageResources {
   Log& log;
+  // The same log with large records as their segments; null in a process where no stage may see
+  // them: the embedded log sweeps by itself.
+  Log* segments = nullptr;
   const Clock& clock;
   MetricsRegistry& metrics;
   const Tokenizer* tokenizer = nullptr;
   EmbeddingModel* embedding_model = nullptr;
   LanguageModel* language_model = nullptr;
   IndexSet* indexes = nullptr;
+  SweepState* sweep_state = nullptr;
   // Which of the index's partitions are complete here: told by the indexer, read by the searcher.
   std::shared_ptr<PartitionChoice> indexed = nullptr;
   std::int32_t partitions = 1;  // of the index, and so of its topics
@@ -43,6 +48,7 @@ struct StageNeeds {
   bool embedding_model = false;
   bool language_model = false;
   bool indexes = false;
+  bool segments = false;  // reads and writes the log as its segments, and keeps state of them
 };
 
 // One row per stage: a new one is a folder in workers/ and a row in stages.cc.

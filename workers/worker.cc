@@ -33,7 +33,7 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   MetricsRegistry metrics;
   Readiness readiness{{"log"}};
   const auto admin = AdminServer::start(config.text("admin_listen"), metrics, readiness);
-  if (!admin) return admin.error();
+  if (!admin) return with_context("admin_listen (port 0 takes a free one)", admin.error());
   const KafkaLogOptions options = kafka_options(config);
   KafkaWait wait{options.brokers, readiness, stop};
   // Destroyed the other way round: runners before the log.
@@ -46,7 +46,7 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   StageHost host{config, *rows, metrics, readiness};
   if (Status loaded = host.load(); !loaded) return loaded;
   const auto because = [&stop](const Error& error) { stop.because(error); };
-  const Result<bool> started = wait.until([&] { return host.start(*log, because); });
+  const Result<bool> started = wait.until([&] { return host.start(*log, kafka->get(), because); });
   if (!started) return started.error();
   if (!*started) return {};
   log_event(LogLevel::info, "worker_ready",

@@ -127,6 +127,12 @@ Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_
   std::string message{doing};
   message.append(": ").append(detail.empty() ? rd_kafka_err2str(code) : detail);
   message.append(" (").append(rd_kafka_err2name(code)).append(")").append(advice(code));
+  // Before, SCRAM sent a nonce that Kafka 4 refuses (librdkafka's pull request 4895).
+  constexpr int kScramMended = 0x020601ff;
+  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && rd_kafka_version() < kScramMended) {
+    message.append("; SCRAM with Kafka 4 needs librdkafka 2.6.1, this is ");
+    message.append(rd_kafka_version_str());
+  }
   return {kind_of(code), std::move(message)};
 }
 

@@ -65,7 +65,7 @@ class KafkaLog final : public Log {
 
 // The first answer of the cluster also warms the producer up: it fetches its id meanwhile.
 Status KafkaLog::open(const std::function<bool(const Error&)>& ask_again) {
-  auto producer = KafkaProducer::open(client_, topics_);
+  auto producer = KafkaProducer::open(client_, topics_, KafkaProducer::Order::kept);
   if (!producer) return producer.error();
   producer_ = std::move(*producer);
   for (;;) {

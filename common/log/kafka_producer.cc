@@ -70,7 +70,7 @@ KafkaProducer::KafkaProducer(const KafkaClient& client, const KafkaTopics& topic
                                       {{"lane", "kafka"}})) {}
 
 Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& client,
-                                                           const KafkaTopics& topics) {
+                                                           const KafkaTopics& topics, Order order) {
   std::unique_ptr<KafkaProducer> producer{new KafkaProducer{client, topics}};
   producer->callbacks_.delivered = [made = producer.get()](const rd_kafka_message_t& message) {
     made->delivered(message);
@@ -78,7 +78,7 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& cl
   constexpr std::size_t kKiB = 1024;
   const std::vector<KafkaClient::Setting> settings{
       {"enable.idempotence", "true"},
-      kOneInFlight,
+      order == Order::kept ? kOneInFlight : kFiveInFlight,
       // Of requests about ends: where the next record goes, open transactions or not.
       {"isolation.level", "read_uncommitted"},
       {"linger.ms", "0"},  // a question waits for nobody; what is queued meanwhile goes together

@@ -73,6 +73,11 @@ Result<std::unique_ptr<KafkaSession>> KafkaSession::open(const KafkaClient& clie
         KafkaTransactions::open(client, topics, transactional_id(client, options.group));
     if (!transactions) return transactions.error();
     session->transactions_ = std::move(*transactions);
+  } else {
+    // A question fans out to all partitions, and its order matters to nobody.
+    auto outputs = KafkaProducer::open(client, topics, KafkaProducer::Order::free);
+    if (!outputs) return outputs.error();
+    session->outputs_ = std::move(*outputs);
   }
   if (Status joined = session->join(); !joined) {
     return with_context("join the group " + options.group, joined.error());
@@ -297,7 +302,7 @@ Status KafkaSession::commit_at_least_once(std::span<const Record> outputs,
   if (!outputs.empty()) {
     std::promise<Result<std::vector<Position>>> outcome;
     auto stored = outcome.get_future();
-    producer_.append_async({outputs.begin(), outputs.end()},
+    outputs_->append_async({outputs.begin(), outputs.end()},
                            [&outcome](Result<std::vector<Position>> positions) {
                              outcome.set_value(std::move(positions));
                            });

@@ -46,14 +46,15 @@ class KafkaSession final : public LogSession {
   Status commit_at_least_once(std::span<const Record> outputs, const Offsets& consumed);
 
   const KafkaClient& client_;
-  KafkaProducer& producer_;
+  KafkaProducer& producer_;  // the log's, for requests about the cluster
   const std::string group_;
   const std::vector<std::string> topics_;
   const std::shared_ptr<const PartitionChoice> choice_;  // null: a member of the group
   Counter rebalances_;
   KafkaCallbacks callbacks_;
   KafkaHandle consumer_;
-  std::unique_ptr<KafkaTransactions> transactions_;  // null: at least once
+  std::unique_ptr<KafkaTransactions> transactions_;  // exactly once; else null, and
+  std::unique_ptr<KafkaProducer> outputs_;           // at least once
   std::unique_ptr<KafkaCursor> cursor_;              // destroyed before the consumer
   Offsets resume_;                    // where rewind() goes: what commit() or seek() said last
   Offsets sent_;                      // at least once: what was committed without waiting

@@ -38,7 +38,7 @@ TEST_F(StageHostTest, loads_nothing_that_its_stages_do_not_need) {
   const Status loaded = stages.load();
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_FALSE(readiness_.ready());
-  const Status started = stages.start(*log_, [](const Error&) {});
+  const Status started = stages.start(*log_, nullptr, [](const Error&) {});
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_TRUE(readiness_.ready()) << readiness_.describe();
   EXPECT_FALSE(stages.answers_by().empty());
@@ -57,7 +57,7 @@ TEST_F(StageHostTest, names_the_stage_that_cannot_start) {
   const std::unique_ptr<Log> empty = make_memory_log(metrics_);
   StageHost stages = host({"extractor"});
   ASSERT_TRUE(stages.load());
-  const Status started = stages.start(*empty, [](const Error&) {});
+  const Status started = stages.start(*empty, nullptr, [](const Error&) {});
   ASSERT_FALSE(started);
   EXPECT_THAT(started.error().message, HasSubstr("start the stage extractor: "));
   EXPECT_FALSE(readiness_.ready());
