@@ -36,7 +36,7 @@ test: setup-tests build/release/build.ninja
 	cmake --build build/release
 	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
 
-sanitize: setup
+sanitize: setup-tests
 	.ci/sanitize asan
 	.ci/sanitize tsan
 
@@ -48,6 +48,6 @@ lint:
 chaos: setup-tests build
 	MILLRACE=build/millrace SEED='$(or $(SEED),1)' MINUTES='$(or $(MINUTES),10)' tests/chaos/chaos.py
 
-bench: build
+bench: setup-tests build
 	cmake --build build/release --target millrace_bench_tools
 	MILLRACE=build/millrace tests/bench/bench.py --tools build/release/tests/bench --model build/parts/all-MiniLM-L6-v2 --out build/bench.json $(BENCH_FLAGS)

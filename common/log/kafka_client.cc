@@ -35,6 +35,13 @@ Error::Kind kind_of(rd_kafka_resp_err_t code) {
   }
 }
 
+bool is_refusal(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+}
+
 // What a person can do about it.
 std::string_view advice(rd_kafka_resp_err_t code) {
   switch (code) {
@@ -77,10 +84,11 @@ void on_error(rd_kafka_t* handle, int code, const char* reason, void* opaque) {
   static_cast<KafkaCallbacks*>(opaque)->health->failed(error, reason);
 }
 
-// Left out: what on_error() is told as well, retries, and notes on the settings made below.
+// Left out: what on_error() or who asked is told as well, retries, and notes on the settings below.
 void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* line) {
   constexpr int kWarning = 4;  // of syslog
-  constexpr std::string_view kLeftOut[] = {"FAIL", "GETPID", "CONFWARN"};
+  constexpr std::string_view kLeftOut[] = {"FAIL",     "GETPID", "CONFWARN", "SESSTMOUT",
+                                           "REQTMOUT", "TXNERR", "FATAL",    "ADDPARTS"};
   if (level > kWarning || std::ranges::find(kLeftOut, facility) != std::end(kLeftOut)) return;
   log_event(LogLevel::warning, "kafka",
             {{"client", rd_kafka_name(handle)}, {"facility", facility}, {"detail", line}});
@@ -88,7 +96,6 @@ void on_log(const rd_kafka_t* handle, int level, const char* facility, const cha
 
 void on_delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   const auto* callbacks = static_cast<KafkaCallbacks*>(opaque);
-  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) callbacks->health->answered();
   callbacks->delivered(*message);
 }
 
@@ -136,46 +143,64 @@ Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_
   return {kind_of(code), std::move(message)};
 }
 
-KafkaHealth::KafkaHealth(std::string brokers, MetricsRegistry& metrics)
+KafkaHealth::KafkaHealth(std::string brokers, const Clock& clock, MetricsRegistry& metrics)
     : brokers_(std::move(brokers)),
+      clock_(clock),
       metrics_(metrics),
       connected_(metrics.gauge("kafka_connected", "1 while the Kafka cluster answers, else 0")) {}
 
-void KafkaHealth::failed(rd_kafka_resp_err_t code, std::string_view reason) {
+void KafkaHealth::count(rd_kafka_resp_err_t code) const {
   metrics_
-      .counter("kafka_errors_total", "Errors that librdkafka reported",
+      .counter("kafka_errors_total", "Errors of Kafka and its client",
                {{"code", rd_kafka_err2name(code)}})
       .add();
-  const std::lock_guard lock{mutex_};
-  const bool of_one_broker =
-      code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE;
-  if (state_ == State::unanswered) {
-    // That all are down says less than why one is.
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !reason_.empty()) return;
-    last_ = code;
-    reason_ = reason.substr(0, reason.find(" (after "));  // the time, which always differs
-    return;
-  }
-  // Other brokers, or connections, may answer, and are asked.
-  if (of_one_broker || (state_ == State::failing && last_ == code)) return;
-  state_ = State::failing;
-  last_ = code;
-  connected_.set(0);
-  log_event(LogLevel::error, "kafka_failing",
-            {{"brokers", brokers_},
-             {"error", kafka_error("Kafka at " + brokers_, code, reason).message}});
 }
 
-void KafkaHealth::recover() {
+void KafkaHealth::failed(rd_kafka_resp_err_t code, std::string_view reason) {
+  count(code);
+  if (kind_of(code) == Error::Kind::fatal) return;  // who cannot go on for it says so
   const std::lock_guard lock{mutex_};
-  if (state_ == State::failing) {
-    log_event(LogLevel::info, "kafka_answers", {{"brokers", brokers_}});
-  }
-  state_ = State::answering;
+  if (has_answered_ && is_refusal(code)) return refused(code, reason);
+  is_doubted_ = true;
+  // That all are down says less than why one is.
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !reason_.empty()) return;
+  last_ = code;
+  reason_ = reason.substr(0, reason.find(" (after "));  // the time, which always differs
+}
+
+// The cluster answers; it does not let us. What needs it asks again and again.
+void KafkaHealth::refused(rd_kafka_resp_err_t code, std::string_view reason) {
+  constexpr std::chrono::minutes kSayAgain{10};
+  const auto [said, is_first] = refusals_.try_emplace(code, clock_.now());
+  if (!is_first && clock_.now() - said->second < kSayAgain) return;
+  said->second = clock_.now();
+  log_event(LogLevel::error, "kafka_refused",
+            {{"brokers", brokers_}, {"error", kafka_error(reason, code).message}});
+}
+
+void KafkaHealth::answered() {
+  const std::lock_guard lock{mutex_};
+  if (is_failing_) log_event(LogLevel::info, "kafka_answers", {{"brokers", brokers_}});
+  has_answered_ = true;
+  is_failing_ = false;
+  is_doubted_ = false;
+  unanswered_ = 0;
+  reason_.clear();
   connected_.set(1);
 }
 
-Error KafkaHealth::unanswered(rd_kafka_resp_err_t code) const {
+void KafkaHealth::unanswered(rd_kafka_resp_err_t code) {
+  constexpr int kOfOneBroker = 1;  // the next question goes to another one
+  const Error reason = why(code);
+  const std::lock_guard lock{mutex_};
+  is_doubted_ = true;
+  if (++unanswered_ <= kOfOneBroker || is_failing_) return;
+  is_failing_ = true;
+  connected_.set(0);
+  log_event(LogLevel::error, "kafka_failing", {{"brokers", brokers_}, {"error", reason.message}});
+}
+
+Error KafkaHealth::why(rd_kafka_resp_err_t code) const {
   const std::lock_guard lock{mutex_};
   return kafka_error("Kafka at " + brokers_, reason_.empty() ? code : last_, reason_);
 }
@@ -184,7 +209,7 @@ KafkaClient::KafkaClient(KafkaLogOptions options, const Clock& clock, MetricsReg
     : options_(std::move(options)),
       clock_(clock),
       metrics_(metrics),
-      health_(options_.brokers, metrics) {}
+      health_(options_.brokers, clock, metrics) {}
 
 Result<KafkaHandle> KafkaClient::make(rd_kafka_type_t type, std::span<const Setting> settings,
                                       KafkaCallbacks& callbacks) const {

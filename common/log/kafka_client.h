@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <span>
 #include <string>
@@ -18,29 +19,37 @@ namespace millrace {
 Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_view detail = {});
 
 // Whether the cluster answers, for a person and a graph: one log line when it stops and one when it
-// goes on, whatever the number of handles. Until its first answer it is whoever opens the log that
-// waits and says what for. Thread-safe.
+// goes on, whatever the number of handles. What handles report raises doubts only: it may be of one
+// broker, or old. Until the first answer it is whoever opens the log that waits and says what for.
+// Thread-safe.
 class KafkaHealth {
  public:
-  KafkaHealth(std::string brokers, MetricsRegistry& metrics);
+  KafkaHealth(std::string brokers, const Clock& clock, MetricsRegistry& metrics);
+  void count(rd_kafka_resp_err_t code) const;  // of an error that somebody else will say
   void failed(rd_kafka_resp_err_t code, std::string_view reason);
-  void answered() {
-    if (state_.load(std::memory_order_relaxed) != State::answering) recover();
-  }
-  // Why there was no first answer: what was reported, else `code`.
-  Error unanswered(rd_kafka_resp_err_t code) const;
+
+  // Whether to ask the cluster, soon; and what came of it.
+  bool is_doubted() const { return is_doubted_; }
+  void answered();
+  void unanswered(rd_kafka_resp_err_t code);
+  // Why there is no answer: what was reported, else `code`.
+  Error why(rd_kafka_resp_err_t code) const;
 
  private:
-  enum class State { unanswered, answering, failing };
-  void recover();
+  void refused(rd_kafka_resp_err_t code, std::string_view reason);
 
   const std::string brokers_;
+  const Clock& clock_;
   MetricsRegistry& metrics_;
   Gauge connected_;
-  std::atomic<State> state_{State::unanswered};
+  std::atomic<bool> is_doubted_{true};
   mutable std::mutex mutex_;
-  rd_kafka_resp_err_t last_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  bool has_answered_ = false;
+  bool is_failing_ = false;
+  int unanswered_ = 0;                                     // in a row
+  rd_kafka_resp_err_t last_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // reported since the last answer
   std::string reason_;
+  std::map<rd_kafka_resp_err_t, Clock::Steady> refusals_;  // when each was said last
 };
 
 // What a handle calls, on the thread that polls it. Outlives the handle.

@@ -61,7 +61,6 @@ void KafkaCursor::read(std::chrono::milliseconds wait) {
 
 void KafkaCursor::take(KafkaMessage message) {
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(*message);
-  client_.health().answered();
   Slot* slot = find(*message);
   if (slot == nullptr || message->offset < slot->read_to)
     return;  // from before a rebalance or seek
@@ -74,18 +73,21 @@ void KafkaCursor::take(KafkaMessage message) {
 void KafkaCursor::take_error(const rd_kafka_message_t& message) {
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-      client_.health().answered();
       if (Slot* slot = find(message)) slot->read_to = std::max(slot->read_to, message.offset);
       return;
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:  // left the group; polling joins it again
     case RD_KAFKA_RESP_ERR__TRANSPORT:          // of one broker: asked again
       return;
-    default:
-      error_ = kafka_error(
+    default: {
+      const std::string doing =
           "read " +
-              std::string{message.rkt == nullptr ? "from Kafka" : rd_kafka_topic_name(message.rkt)},
-          message.err, rd_kafka_message_errstr(&message));
-      client_.health().failed(message.err, rd_kafka_message_errstr(&message));
+          std::string{message.rkt == nullptr ? "from Kafka" : rd_kafka_topic_name(message.rkt)};
+      char why[512] = "";
+      rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer_, why, sizeof why);
+      if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = message.err;
+      client_.health().count(code);
+      error_ = kafka_error(doing, code, *why ? why : rd_kafka_message_errstr(&message));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "common/log/kafka_log.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "common/log/kafka_admin.h"
@@ -53,6 +54,8 @@ class KafkaLog final : public Log {
   Result<std::optional<Record>> read_at(const Position& position) const override;
 
  private:
+  rd_kafka_resp_err_t ask(std::chrono::milliseconds wait) const;  // anything
+  void watch(const std::stop_token& stop) const;
   Status check(const TopicPartition& partition) const;
   Result<Offset> offset(const TopicPartition& partition, Offset which) const;
   rd_kafka_t* handle() const { return producer_->handle(); }
@@ -61,25 +64,47 @@ class KafkaLog final : public Log {
   mutable KafkaTopics topics_;
   std::unique_ptr<KafkaProducer> producer_;
   mutable KafkaFetcher fetcher_;
+  std::jthread watcher_;  // last: it uses the rest
 };
 
 // The first answer of the cluster also warms the producer up: it fetches its id meanwhile.
 Status KafkaLog::open(const std::function<bool(const Error&)>& ask_again) {
-  auto producer = KafkaProducer::open(client_, topics_, KafkaProducer::Order::kept);
+  auto producer = KafkaProducer::open(client_, topics_);
   if (!producer) return producer.error();
   producer_ = std::move(*producer);
   for (;;) {
-    const rd_kafka_metadata_t* answer = nullptr;
-    constexpr int kOwnTopicsOnly = 0;
-    const auto code = rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer,
-                                        static_cast<int>(kFirstAnswerMax.count()));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_metadata_destroy(answer);
-      client_.health().answered();
-      return {};
-    }
-    Error why = client_.health().unanswered(code);
+    const auto code = ask(kFirstAnswerMax);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    Error why = client_.health().why(code);
     if (!ask_again || !ask_again(why)) return why;
+  }
+  client_.health().answered();
+  watcher_ = std::jthread{[this](const std::stop_token& stop) { watch(stop); }};
+  return {};
+}
+
+rd_kafka_resp_err_t KafkaLog::ask(std::chrono::milliseconds wait) const {
+  const rd_kafka_metadata_t* answer = nullptr;
+  constexpr int kOwnTopicsOnly = 0;
+  const auto code =
+      rd_kafka_metadata(handle(), kOwnTopicsOnly, nullptr, &answer, static_cast<int>(wait.count()));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(answer);
+  return code;
+}
+
+// Asks from time to time, and soon where there are doubts.
+void KafkaLog::watch(const std::stop_token& stop) const {
+  constexpr std::chrono::seconds kTurnTime{1};
+  constexpr int kTurnsPerQuestion = 10;
+  constexpr std::chrono::milliseconds kWait{2'000};
+  for (int turn = 1; client_.clock().sleep_for(kTurnTime, stop); ++turn) {
+    if (turn % kTurnsPerQuestion != 0 && !client_.health().is_doubted()) continue;
+    const auto code = ask(kWait);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      client_.health().answered();
+    } else {
+      client_.health().unanswered(code);
+    }
   }
 }
 

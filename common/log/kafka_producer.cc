@@ -70,7 +70,7 @@ KafkaProducer::KafkaProducer(const KafkaClient& client, const KafkaTopics& topic
                                       {{"lane", "kafka"}})) {}
 
 Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& client,
-                                                           const KafkaTopics& topics, Order order) {
+                                                           const KafkaTopics& topics) {
   std::unique_ptr<KafkaProducer> producer{new KafkaProducer{client, topics}};
   producer->callbacks_.delivered = [made = producer.get()](const rd_kafka_message_t& message) {
     made->delivered(message);
@@ -78,7 +78,7 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& cl
   constexpr std::size_t kKiB = 1024;
   const std::vector<KafkaClient::Setting> settings{
       {"enable.idempotence", "true"},
-      order == Order::kept ? kOneInFlight : kFiveInFlight,
+      kOneInFlight,
       // Of requests about ends: where the next record goes, open transactions or not.
       {"isolation.level", "read_uncommitted"},
       {"linger.ms", "0"},  // a question waits for nobody; what is queued meanwhile goes together
@@ -107,8 +107,9 @@ void KafkaProducer::serve(const std::stop_token& stop) const {
 void KafkaProducer::delivered(const rd_kafka_message_t& message) {
   const auto* place = static_cast<const Append::Place*>(message._private);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return place->failed(
-        kafka_error(std::string{"append to "} + rd_kafka_topic_name(message.rkt), message.err));
+    const std::string doing = std::string{"append to "} + rd_kafka_topic_name(message.rkt);
+    client_.health().failed(message.err, doing);
+    return place->failed(kafka_error(doing, message.err));
   }
   if (message.offset < 0) {
     return place->failed(

@@ -7,17 +7,14 @@
 
 namespace millrace {
 
-// An idempotent producer, outside of transactions (KIP-98 without them: stored once, whatever is
-// retried). Owns the thread that handlers are called from. Thread-safe. Ends when everything
-// appended is stored or has failed.
+// The idempotent producer of a log: what all its writers append through, outside of transactions
+// (KIP-98 without the transactions: stored once and in order, whatever is retried). Owns the thread
+// that handlers are called from. Thread-safe. Ends when everything appended is stored or has
+// failed.
 class KafkaProducer {
  public:
-  // What comes after a failed append to the same partition: `kept`, it is not stored before that is
-  // tried again, at the price of one request at a time; `free`, it may be, and is faster where one
-  // append goes to several partitions.
-  enum class Order { kept, free };
   static Result<std::unique_ptr<KafkaProducer>> open(const KafkaClient& client,
-                                                     const KafkaTopics& topics, Order order);
+                                                     const KafkaTopics& topics);
   ~KafkaProducer();
   KafkaProducer(const KafkaProducer&) = delete;
   KafkaProducer& operator=(const KafkaProducer&) = delete;

@@ -12,9 +12,6 @@ inline constexpr std::size_t kKafkaRecordBytesMax = 1'000'000;
 // and the next one taken. The broker, which knows nothing of the producer yet, then calls the first
 // one's repetition a duplicate, and librdkafka reports as delivered what is stored nowhere.
 inline const KafkaClient::Setting kOneInFlight{"max.in.flight", "1"};
-inline const KafkaClient::Setting kFiveInFlight{"max.in.flight", "5"};  // as idempotence allows
-
-// The same seen in a delivery report: no error and no offset. Duplicate or lost, nobody knows.
 Error stored_or_not(std::string_view doing);
 
 // Puts a record on the producer's queue; copies it. `opaque` comes back with its delivery report.

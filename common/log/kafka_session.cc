@@ -73,11 +73,6 @@ Result<std::unique_ptr<KafkaSession>> KafkaSession::open(const KafkaClient& clie
         KafkaTransactions::open(client, topics, transactional_id(client, options.group));
     if (!transactions) return transactions.error();
     session->transactions_ = std::move(*transactions);
-  } else {
-    // A question fans out to all partitions, and its order matters to nobody.
-    auto outputs = KafkaProducer::open(client, topics, KafkaProducer::Order::free);
-    if (!outputs) return outputs.error();
-    session->outputs_ = std::move(*outputs);
   }
   if (Status joined = session->join(); !joined) {
     return with_context("join the group " + options.group, joined.error());
@@ -134,6 +129,7 @@ KafkaSession::~KafkaSession() { leave(); }
 // Closing alone would leave the group to notice by itself, after the session's timeout.
 void KafkaSession::leave() {
   if (!consumer_) return;
+  for (const auto& [partition, offset] : unsent_) sent_[partition] = offset;
   if (!sent_.empty()) {
     constexpr int kWait = 0;
     const KafkaPartitions offsets = to_kafka(client_, sent_);
@@ -193,6 +189,8 @@ void KafkaSession::revoked(const rd_kafka_topic_partition_list_t& list) {
 }
 
 void KafkaSession::let_go(const std::set<TopicPartition>& partitions) {
+  offsets_sent_ = {};
+  if (Status sent = send_offsets(); !sent) unsent_.clear();  // processed twice
   const KafkaPartitions held{rd_kafka_topic_partition_list_new(0)};
   for (const TopicPartition& each : partitions) {
     pending_.erase(each);
@@ -277,10 +275,29 @@ Result<std::map<TopicPartition, KafkaBounds>> KafkaSession::find_starts() {
 Result<std::vector<Record>> KafkaSession::poll(std::size_t max_records, std::size_t max_bytes,
                                                std::chrono::milliseconds wait) {
   if (Status taken = take_pending(); !taken) return taken.error();
+  if (Status sent = send_offsets(); !sent) return sent.error();
   auto records = cursor_->poll(max_records, max_bytes, wait);
   if (!records) return records;
   if (Status taken = take_pending(); !taken) return taken.error();
   return records;
+}
+
+// A broken producer is replaced; what the group has then says how its last transaction ended.
+Status KafkaSession::renew_transactions() {
+  if (Status renewed = transactions_->renew(); !renewed) return renewed;
+  const KafkaPartitions list = to_kafka(client_, doubtful_);
+  if (const auto code = rd_kafka_committed(consumer_.get(), list.get(), client_.timeout_ms())) {
+    return kafka_error("committed offsets of the group " + group_, code);
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& each = list->elems[i];
+    const TopicPartition partition{client_.inside(each.topic), each.partition};
+    if (each.offset != doubtful_.at(partition)) continue;
+    return fatal("a transaction of the group " + group_ +
+                 " was stored although its end was not heard of; the next process goes on from it");
+  }
+  doubtful_.clear();
+  return {};
 }
 
 Status KafkaSession::commit(std::span<const Record> outputs, const Offsets& consumed) {
@@ -291,8 +308,12 @@ Status KafkaSession::commit(std::span<const Record> outputs, const Offsets& cons
   }
   Status stored = transactions_ ? transactions_->commit(outputs, consumed, consumer_.get())
                                 : commit_at_least_once(outputs, consumed);
+  if (!stored && transactions_ && transactions_->is_broken()) {
+    for (const auto& [partition, offset] : consumed) {
+      if (offset != resume_.at(partition)) doubtful_[partition] = offset;
+    }
+  }
   if (!stored) return stored;
-  client_.health().answered();
   for (const auto& [partition, offset] : consumed) resume_[partition] = offset;
   return stored;
 }
@@ -302,7 +323,7 @@ Status KafkaSession::commit_at_least_once(std::span<const Record> outputs,
   if (!outputs.empty()) {
     std::promise<Result<std::vector<Position>>> outcome;
     auto stored = outcome.get_future();
-    outputs_->append_async({outputs.begin(), outputs.end()},
+    producer_.append_async({outputs.begin(), outputs.end()},
                            [&outcome](Result<std::vector<Position>> positions) {
                              outcome.set_value(std::move(positions));
                            });
@@ -310,18 +331,38 @@ Status KafkaSession::commit_at_least_once(std::span<const Record> outputs,
     if (!positions) return positions.error();
   }
   if (consumed.empty()) return {};
-  // Nobody waits for it: what it says too late is processed twice.
-  for (const auto& [partition, offset] : consumed) sent_[partition] = offset;
+  for (const auto& [partition, offset] : consumed) unsent_[partition] = offset;
+  return send_offsets();
+}
+
+// Now and then, since each costs the broker as much as a question. Nobody waits for it: what it
+// says too late is processed twice.
+Status KafkaSession::send_offsets() {
+  constexpr std::chrono::milliseconds kPause{250};
+  const auto now = client_.clock().now();
+  if (unsent_.empty() || now - offsets_sent_ < kPause) return {};
+  offsets_sent_ = now;
   constexpr int kAsync = 1;
-  const KafkaPartitions offsets = to_kafka(client_, consumed);
+  const KafkaPartitions offsets = to_kafka(client_, unsent_);
   const auto code = rd_kafka_commit(consumer_.get(), offsets.get(), kAsync);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return kafka_error("commit offsets of the group " + group_, code);
   }
+  for (const auto& [partition, offset] : unsent_) sent_[partition] = offset;
+  unsent_.clear();
   return {};
 }
 
-Status KafkaSession::rewind() { return cursor_->move(resume_); }
+Status KafkaSession::rewind() {
+  char reason[256];
+  if (const auto code = rd_kafka_fatal_error(consumer_.get(), reason, sizeof reason)) {
+    return kafka_error("read as a member of the group " + group_, code, reason);
+  }
+  if (transactions_ && transactions_->is_broken()) {
+    if (Status renewed = renew_transactions(); !renewed) return renewed;
+  }
+  return cursor_->move(resume_);
+}
 
 Status KafkaSession::seek(const Offsets& offsets) {
   std::vector<TopicPartition> partitions;

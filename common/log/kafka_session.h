@@ -43,21 +43,25 @@ class KafkaSession final : public LogSession {
   Status take_pending();
   void let_go(const std::set<TopicPartition>& partitions);
   Result<std::map<TopicPartition, KafkaBounds>> find_starts();
+  Status renew_transactions();
+  Status send_offsets();
   Status commit_at_least_once(std::span<const Record> outputs, const Offsets& consumed);
 
   const KafkaClient& client_;
-  KafkaProducer& producer_;  // the log's, for requests about the cluster
+  KafkaProducer& producer_;
   const std::string group_;
   const std::vector<std::string> topics_;
   const std::shared_ptr<const PartitionChoice> choice_;  // null: a member of the group
   Counter rebalances_;
   KafkaCallbacks callbacks_;
   KafkaHandle consumer_;
-  std::unique_ptr<KafkaTransactions> transactions_;  // exactly once; else null, and
-  std::unique_ptr<KafkaProducer> outputs_;           // at least once
+  std::unique_ptr<KafkaTransactions> transactions_;  // null: at least once
   std::unique_ptr<KafkaCursor> cursor_;              // destroyed before the consumer
-  Offsets resume_;                    // where rewind() goes: what commit() or seek() said last
-  Offsets sent_;                      // at least once: what was committed without waiting
+  Offsets resume_;    // where rewind() goes: what commit() or seek() said last
+  Offsets doubtful_;  // of a transaction whose end is unknown
+  Offsets unsent_;    // at least once: processed, and not sent yet
+  Offsets sent_;      // and what was committed without waiting
+  Clock::Steady offsets_sent_{};
   std::set<TopicPartition> pending_;  // given by the group, not yet read from
   bool answer_due_ = false;           // the group waits to hear that they were taken
   bool joined_ = false;

@@ -86,7 +86,6 @@ Result<std::int32_t> KafkaTopics::partitions(rd_kafka_t* handle, std::string_vie
   if (const auto already = known(topic)) return *already;
   const auto asked = ask_partitions(client_, handle, topic);
   if (!asked) return asked.error();
-  client_.health().answered();
   if (*asked == 0) return unavailable("the topic " + std::string{topic} + " is being made");
   const std::lock_guard lock{mutex_};
   partitions_.emplace(topic, *asked);

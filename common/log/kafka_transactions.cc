@@ -9,6 +9,7 @@ namespace millrace {
 namespace {
 
 constexpr int kQueueFullMs = 100;
+constexpr int kFencesMax = 3;
 
 // Calls that may be repeated until they succeed are, for as long as `client` allows.
 template <class Call>
@@ -21,10 +22,13 @@ KafkaError until_done(const KafkaClient& client, Call call) {
   }
 }
 
-Error to_error(std::string_view doing, const rd_kafka_error_t* error) {
-  Error made = kafka_error(doing, rd_kafka_error_code(error), rd_kafka_error_string(error));
-  if (rd_kafka_error_is_fatal(error)) made.kind = Error::Kind::fatal;
-  return made;
+bool is_fence(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+         code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+bool is_purge(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
 Counter outcomes(const KafkaClient& client, const char* outcome) {
@@ -34,7 +38,8 @@ Counter outcomes(const KafkaClient& client, const char* outcome) {
 
 }  // namespace
 
-KafkaTransactions::KafkaTransactions(const KafkaClient& client, const KafkaTopics& topics)
+KafkaTransactions::KafkaTransactions(const KafkaClient& client, const KafkaTopics& topics,
+                                     std::string id)
     : client_(client),
       topics_(topics),
       committed_(outcomes(client, "committed")),
@@ -43,40 +48,68 @@ KafkaTransactions::KafkaTransactions(const KafkaClient& client, const KafkaTopic
                                         {{"lane", "kafka"}})),
       bytes_(client.metrics().counter("log_append_bytes_total",
                                       "Bytes of keys, values and headers appended",
-                                      {{"lane", "kafka"}})) {}
+                                      {{"lane", "kafka"}})),
+      id_(std::move(id)) {
+  callbacks_.delivered = [this](const rd_kafka_message_t& message) {
+    if (undelivered_) return;
+    const std::string doing = std::string{"append to "} + rd_kafka_topic_name(message.rkt);
+    if (is_purge(message.err)) {
+      purged_ = true;
+    } else if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      client_.health().count(message.err);
+      undelivered_ = kafka_error(doing, message.err);
+    } else if (message.offset < 0) {
+      undelivered_ = stored_or_not(doing);
+    }
+  };
+}
 
 Result<std::unique_ptr<KafkaTransactions>> KafkaTransactions::open(const KafkaClient& client,
                                                                    const KafkaTopics& topics,
-                                                                   const std::string& id) {
-  std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{client, topics}};
-  made->callbacks_.delivered = [all = made.get()](const rd_kafka_message_t& message) {
-    if (all->undelivered_) return;
-    const std::string doing = std::string{"append to "} + rd_kafka_topic_name(message.rkt);
-    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      all->undelivered_ = kafka_error(doing, message.err);
-    } else if (message.offset < 0) {
-      all->undelivered_ = stored_or_not(doing);
-    }
-  };
-  const std::string timeout = std::to_string(client.options().transaction_timeout.count());
+                                                                   std::string id) {
+  std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{client, topics, std::move(id)}};
+  if (Status begun = made->begin(); !begun) return begun.error();
+  return made;
+}
+
+Status KafkaTransactions::begin() {
+  const std::string timeout = std::to_string(client_.options().transaction_timeout.count());
   const std::vector<KafkaClient::Setting> settings{
-      {"transactional.id", id},
+      {"transactional.id", id_},
       {"transaction.timeout.ms", timeout},
       {"delivery.timeout.ms", timeout},
       kOneInFlight,
       {"linger.ms", "5"},  // a commit sends what is queued without waiting for it
   };
-  auto handle = client.make(RD_KAFKA_PRODUCER, settings, made->callbacks_);
+  auto handle = client_.make(RD_KAFKA_PRODUCER, settings, callbacks_);
   if (!handle) return handle.error();
-  made->handle_ = std::move(*handle);
+  handle_ = std::move(*handle);
   const KafkaError failed = until_done(
-      client, [&] { return rd_kafka_init_transactions(made->handle_.get(), client.timeout_ms()); });
-  if (failed) return to_error("begin as the transactional producer " + id, failed.get());
-  return made;
+      client_, [&] { return rd_kafka_init_transactions(handle_.get(), client_.timeout_ms()); });
+  if (failed) return to_error("begin as the transactional producer " + id_, failed.get());
+  return {};
+}
+
+Error KafkaTransactions::to_error(std::string_view doing, const rd_kafka_error_t* error) const {
+  client_.health().count(rd_kafka_error_code(error));
+  return kafka_error(doing, rd_kafka_error_code(error), rd_kafka_error_string(error));
+}
+
+Status KafkaTransactions::renew() {
+  char reason[256];
+  if (handle_ && is_fence(rd_kafka_fatal_error(handle_.get(), reason, sizeof reason))) ++fences_;
+  if (fences_ > kFencesMax && !client_.options().instance.empty()) {
+    return kafka_error("the transactional producer " + id_, RD_KAFKA_RESP_ERR__FENCED);
+  }
+  handle_.reset();  // what is still queued goes with it
+  if (Status begun = begin(); !begun) return begun;
+  is_broken_ = false;
+  return {};
 }
 
 Status KafkaTransactions::commit(std::span<const Record> outputs, const Offsets& consumed,
                                  rd_kafka_t* consumer) {
+  if (is_broken_) return unavailable("the transactional producer " + id_ + " has to be renewed");
   std::vector<std::int32_t> partitions;
   for (const Record& each : outputs) {
     const auto partition = route(topics_, each);
@@ -84,13 +117,16 @@ Status KafkaTransactions::commit(std::span<const Record> outputs, const Offsets&
     partitions.push_back(*partition);
   }
   undelivered_.reset();
+  purged_ = false;
   if (const KafkaError failed{rd_kafka_begin_transaction(handle_.get())}) {
-    return fatal(to_error("begin a transaction", failed.get()).message);
+    return broken(to_error("begin a transaction", failed.get()));
   }
   if (Status filled = fill(outputs, partitions); !filled) return abort(filled.error());
   if (Status added = add_offsets(consumed, consumer); !added) return abort(added.error());
+  if (purged_) return abort(kafka_error("append", RD_KAFKA_RESP_ERR__PURGE_QUEUE));
   Status done = finish();
   if (!done) return done;
+  fences_ = 0;
   committed_.add();
   for (const Record& each : outputs) bytes_.add(static_cast<double>(each.bytes()));
   records_.add(static_cast<double>(outputs.size()));
@@ -142,21 +178,27 @@ Status KafkaTransactions::finish() {
       client_, [&] { return rd_kafka_commit_transaction(handle_.get(), client_.timeout_ms()); });
   if (!failed) return {};
   Error error = to_error("commit", failed.get());
-  if (rd_kafka_error_txn_requires_abort(failed.get())) {
-    return abort(undelivered_ ? std::move(*undelivered_) : std::move(error));
-  }
-  error.kind = Error::Kind::fatal;  // also when the time for retrying is over
-  return error;
+  if (!rd_kafka_error_txn_requires_abort(failed.get())) return broken(std::move(error));
+  return abort(undelivered_ ? std::move(*undelivered_) : std::move(error));
 }
 
-// `reason` is what commit() answers, unless even this fails.
+// `reason` is what commit() answers.
 Status KafkaTransactions::abort(Error reason) {
   aborted_.add();
-  if (reason.kind == Error::Kind::fatal) return reason;
+  char fatal_reason[256];
+  if (rd_kafka_fatal_error(handle_.get(), fatal_reason, sizeof fatal_reason) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return broken(std::move(reason));
+  }
   const KafkaError failed = until_done(
       client_, [&] { return rd_kafka_abort_transaction(handle_.get(), client_.timeout_ms()); });
-  if (!failed) return reason;
-  return fatal(to_error("abort after \"" + reason.message + "\"", failed.get()).message);
+  return failed ? broken(std::move(reason)) : Status{std::move(reason)};
+}
+
+Status KafkaTransactions::broken(Error reason) {
+  is_broken_ = true;
+  reason.kind = Error::Kind::unavailable;
+  return reason;
 }
 
 }  // namespace millrace

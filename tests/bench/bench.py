@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What `make bench` runs: measures one `millrace serve` from outside and writes build/bench.json.
+"""What `make bench` runs: measures millrace from outside and writes build/bench.json. One `millrace
+serve` here, processes over Kafka in bench_kafka.py.
 
 Each row has name, value, unit, reference and ratio: the reference is measured in the same run on the
 same texts (or is the aim, where it says so), since machines differ and are noisy. The texts are made
@@ -8,10 +9,10 @@ from a fixed seed, or are a BEIR folder's corpus with --corpus.
 
 import argparse
 import concurrent.futures
+import functools
 import http.server
 import json
 import pathlib
-import random
 import re
 import statistics
 import subprocess
@@ -19,33 +20,16 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
-from millrace_process import Client, Server  # noqa: E402  pylint: disable=wrong-import-position
+from bench_kafka import KafkaBench  # also makes the next one found
+from bench_report import Report, made_corpus, made_questions, percentile
+from millrace_process import Client, Server
 
 PER_REQUEST = 200
 ASKERS = 32
+LAST_LINES = 5  # of a process's log, when something has failed
 ENCODER_DOCUMENTS = 1000  # enough for the reference: it takes as long as ingesting them
-
-
-def made_corpus(count):
-    """Texts with the lengths of scientific abstracts: 80 to 350 words in sentences of 8 to 30."""
-    rng = random.Random(20261120)
-    syllables = ["ka", "ro", "mi", "ten", "sol", "ver", "an", "du", "pli", "gra", "net", "os", "ba",
-                 "lu", "cel", "tri", "ma", "phor", "gen", "ic"]
-    vocabulary = ["".join(rng.choices(syllables, k=rng.randint(1, 3))) for _ in range(6000)]
-    vocabulary += ["the", "of", "and", "in", "to", "with", "is", "for", "that", "was"] * 220
-    documents = []
-    for number in range(count):
-        words = max(80, min(350, int(rng.gauss(200, 60))))
-        sentences = []
-        while words > 0:
-            length = min(words, rng.randint(8, 30))
-            sentences.append(" ".join(rng.choices(vocabulary, k=length)).capitalize() + ".")
-            words -= length
-        documents.append({"id": f"bench-{number}", "title": sentences[0][:80],
-                          "text": " ".join(sentences)})
-    return documents
 
 
 def beir_corpus(folder, count):
@@ -53,11 +37,6 @@ def beir_corpus(folder, count):
         rows = [json.loads(line) for line in file]
     return [{"id": row["_id"], "title": row.get("title", ""), "text": row["text"]}
             for row in rows[:count]]
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def resident_mb(pid):
@@ -103,21 +82,13 @@ class InstantModel(http.server.BaseHTTPRequestHandler):
 
 
 class Bench:
-    def __init__(self, arguments, folder):
-        self.arguments, self.folder, self.rows = arguments, folder, []
+    """One process."""
+
+    def __init__(self, report, arguments, folder):
+        self.report, self.arguments, self.folder = report, arguments, folder
         self.documents = (beir_corpus(arguments.corpus, arguments.documents) if arguments.corpus
                           else made_corpus(arguments.documents))
-        rng = random.Random(7)
-        self.questions = [" ".join(rng.choice(self.documents)["text"].split()[5:17])
-                          for _ in range(arguments.searches)]
-
-    def row(self, name, value, unit, reference=None, ratio=None):
-        if ratio is None and reference:
-            ratio = value / reference
-        self.rows.append({"name": name, "value": round(value, 3), "unit": unit,
-                          "reference": None if reference is None else round(reference, 3),
-                          "ratio": None if ratio is None else round(ratio, 3)})
-        print(f"  {name}: {value:.3f} {unit}", flush=True)
+        self.questions = made_questions(self.documents, arguments.searches)
 
     def encoder(self):
         """What bench_encoder says of the embedding model alone, on every nth of the same texts."""
@@ -137,10 +108,10 @@ class Bench:
             server.start()
             seconds.append(time.perf_counter() - began)
             if number == 2:
-                self.row("memory_idle", resident_mb(server.process.pid), "MB", 250)
+                self.report.row("memory_idle", resident_mb(server.process.pid), "MB", 250)
             server.stop()
-        self.row("start_to_ready_first", seconds[0], "s", 2)
-        self.row("start_to_ready", statistics.median(seconds[1:]), "s", 2)
+        self.report.row("start_to_ready_first", seconds[0], "s", 2)
+        self.report.row("start_to_ready", statistics.median(seconds[1:]), "s", 2)
 
     def ingestion(self, server):
         before = self.encoder()
@@ -156,10 +127,10 @@ class Bench:
         bare = (before["chunks_per_second"] + after["chunks_per_second"]) / 2
         chunks = client.json("GET", "/v1/collections/default")["chunks"]
         count = len(self.documents)
-        self.row("accept_documents", count / accepted, "documents/s")
-        self.row("ingest_documents", count / seconds, "documents/s", bare * count / chunks)
-        self.row("ingest_chunks", chunks / seconds, "chunks/s", bare)
-        self.row(f"memory_after_{count}_documents", resident_mb(server.process.pid), "MB")
+        self.report.row("accept_documents", count / accepted, "documents/s")
+        self.report.row("ingest_documents", count / seconds, "documents/s", bare * count / chunks)
+        self.report.row("ingest_chunks", chunks / seconds, "chunks/s", bare)
+        self.report.row(f"memory_after_{count}_documents", resident_mb(server.process.pid), "MB")
 
     def search_latency(self, server):
         client = Client(server)
@@ -179,11 +150,11 @@ class Bench:
             for name, value in timing.items():
                 steps.setdefault(name, []).append(value)
         p50 = percentile(totals, 0.5)
-        self.row("search_p50", p50, "ms")
-        self.row("search_p99", percentile(totals, 0.99), "ms", p50)
+        self.report.row("search_p50", p50, "ms")
+        self.report.row("search_p99", percentile(totals, 0.99), "ms", p50)
         for name in ("http", "embed", "index", "log"):
-            self.row(f"search_{name}_p50", percentile(steps[name], 0.5), "ms", p50)
-            self.row(f"search_{name}_p99", percentile(steps[name], 0.99), "ms", p50)
+            self.report.row(f"search_{name}_p50", percentile(steps[name], 0.5), "ms", p50)
+            self.report.row(f"search_{name}_p99", percentile(steps[name], 0.99), "ms", p50)
 
     def search_throughput(self, server):
         def ask(share):
@@ -199,7 +170,8 @@ class Bench:
         began = time.perf_counter()
         with concurrent.futures.ThreadPoolExecutor(ASKERS) as pool:
             done = sum(pool.map(ask, shares))
-        self.row(f"searches_{ASKERS}_askers", done / (time.perf_counter() - began), "searches/s", alone)
+        together = done / (time.perf_counter() - began)
+        self.report.row(f"searches_{ASKERS}_askers", together, "searches/s", alone)
 
     def first_token(self, data, model_url):
         with Server(data, "--openai-base-url", model_url, "--openai-api-key", "none") as server:
@@ -216,9 +188,9 @@ class Bench:
                     assert event != "failed", content
             assert len(InstantModel.held) == len(totals), "each answer asked the model once"
             own = [total - 1000 * held for total, held in zip(totals, InstantModel.held)][20:]
-            self.row("first_token_p50", percentile(own, 0.5), "ms", 10)
-            self.row("first_token_p99", percentile(own, 0.99), "ms", 10)
-            self.row("first_token_without_embedding_p50",
+            self.report.row("first_token_p50", percentile(own, 0.5), "ms", 10)
+            self.report.row("first_token_p99", percentile(own, 0.99), "ms", 10)
+            self.report.row("first_token_without_embedding_p50",
                      percentile([a - b for a, b in zip(own, embedding[20:])], 0.5), "ms")
             server.stop()
 
@@ -236,29 +208,66 @@ class Bench:
         model.shutdown()
 
 
-def print_table(rows):
-    print(f"\n{'name':40} {'value':>12} {'unit':12} {'reference':>12} {'ratio':>8}")
-    for row in rows:
-        reference = "" if row["reference"] is None else f"{row['reference']:.3f}"
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-        print(f"{row['name']:40} {row['value']:12.3f} {row['unit']:12} {reference:>12} {ratio:>8}")
+def run_part(name, folder, run):
+    """False when it fails, having said why and what its processes said last: the others go on."""
+    print(f"{name}:", flush=True)
+    began = time.time()
+    try:
+        run()
+        return True
+    except Exception:  # pylint: disable=broad-exception-caught
+        for log in sorted(folder.rglob("*.log")):
+            if log.name[0].isalpha() and log.stat().st_mtime >= began:
+                said = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+                print(f"{log.name}, at last:", *said, sep="\n  ", file=sys.stderr)
+        traceback.print_exc()
+        print(f"bench: {name} has failed: see above", file=sys.stderr, flush=True)
+        return False
 
 
-def main():
+def run_kafka(report, arguments, folder, names):
+    """The names of the parts that have failed."""
+    with KafkaBench(report, arguments.tools, arguments.model, folder, arguments.short) as bench:
+        return [name for name in names
+                if not run_part(name, folder, functools.partial(KafkaBench.PARTS[name], bench))]
+
+
+def parse_arguments():
+    parts = ["process", "kafka", *KafkaBench.PARTS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    parser.add_argument("--tools", type=pathlib.Path, required=True, help="folder of bench_encoder")
+    parser.add_argument("--tools", type=pathlib.Path, required=True,
+                        help="folder of bench_encoder and bench_kafka")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the model")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--corpus", type=pathlib.Path, help="BEIR folder to take the texts from")
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--searches", type=int, default=300)
+    parser.add_argument("--only", nargs="+", choices=parts, default=["process", "kafka"],
+                        help="parts to run; kafka: all from chains on")
+    parser.add_argument("--short", action="store_true", help="less of all: to try it")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(arguments, pathlib.Path(folder))
-        bench.run()
-    arguments.out.write_text(json.dumps(bench.rows, indent=1) + "\n")
-    print_table(bench.rows)
+    if arguments.short:
+        arguments.documents, arguments.searches = min(arguments.documents, 200), 150
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    report, failed = Report(), []
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if "process" in arguments.only:
+            bench = Bench(report, arguments, folder)
+            failed += [] if run_part("process", folder, bench.run) else ["process"]
+        names = [each for each in KafkaBench.PARTS if {each, "kafka"} & set(arguments.only)]
+        if names and not run_part("kafka", folder, lambda: failed.extend(
+                run_kafka(report, arguments, folder, names))):
+            failed.append("kafka")
+        report.write(arguments.out)
+        report.print_table()
     print(f"\nwritten to {arguments.out}")
+    if failed:
+        sys.exit(f"bench: failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

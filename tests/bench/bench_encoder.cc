@@ -1,6 +1,7 @@
 // The embedding model alone, as `make bench` compares with: cuts documents as the pipeline does,
 // then embeds their chunks in bulk. Prints one JSON object.
-//   bench_encoder MODEL_FOLDER DOCUMENTS.jsonl      (objects with id, title, text)
+//   bench_encoder MODEL_FOLDER DOCUMENTS.jsonl [THREADS]    (objects with id, title, text; 0, one
+//                                                           thread per core, when not said)
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -45,10 +46,11 @@ std::vector<std::string> texts_to_embed(const char* path, const EmbeddingModel& 
   return texts;
 }
 
-int run(const char* model_folder, const char* documents) {
+int run(const char* model_folder, const char* documents, std::size_t threads) {
   MetricsRegistry metrics;
   OpenVinoOptions options;
   options.folder = model_folder;
+  options.encoders = threads;
   const Result<std::unique_ptr<EmbeddingModel>> model = load_openvino_model(options, metrics);
   if (!model) fail(model.error());
   const std::vector<std::string> texts = texts_to_embed(documents, **model);
@@ -72,9 +74,10 @@ int run(const char* model_folder, const char* documents) {
 }  // namespace millrace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: bench_encoder MODEL_FOLDER DOCUMENTS.jsonl\n";
+  if (argc != 3 && argc != 4) {
+    std::cerr << "usage: bench_encoder MODEL_FOLDER DOCUMENTS.jsonl [THREADS]\n";
     return 2;
   }
-  return millrace::run(argv[1], argv[2]);
+  const std::size_t threads = argc == 4 ? std::strtoul(argv[3], nullptr, 10) : 0;
+  return millrace::run(argv[1], argv[2], threads);
 }

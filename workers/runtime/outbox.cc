@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/logging.h"
 #include "common/trace.h"
 #include "schemas/dead_letter.h"
 
@@ -45,7 +46,7 @@ Status Outbox::add(const Record& source, Outputs outputs) {
 Status Outbox::add_dead_letter(const Record& source, const Error& error, int attempts,
                                Clock::Wall now, Outputs given_up) {
   ++sources_;
-  ++dead_letters_;
+  given_up_.push_back({source.position(), error, attempts});
   const std::string traceparent = trace_of(source);
   DeadLetter letter;
   letter.source = source.position();
@@ -60,6 +61,19 @@ Status Outbox::add_dead_letter(const Record& source, const Error& error, int att
   stamp(record, format_position(letter.source), traceparent);
   records_.push_back(std::move(record));
   return append(source, traceparent, std::move(given_up));
+}
+
+void Outbox::log_dead_letters() const {
+  for (const GivenUp& each : given_up_) {
+    log_event(LogLevel::warning, "record_dead_lettered",
+              {{"stage", stage_},
+               {"topic", each.position.source.topic},
+               {"partition", each.position.source.partition},
+               {"offset", each.position.offset},
+               {"kind", to_string(each.error.kind)},
+               {"attempts", each.attempts},
+               {"error", each.error.message}});
+  }
 }
 
 }  // namespace millrace

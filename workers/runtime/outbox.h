@@ -28,16 +28,22 @@ class Outbox {
 
   const std::vector<Record>& records() const { return records_; }
   std::size_t sources() const { return sources_; }
-  std::size_t dead_letters() const { return dead_letters_; }
+  std::size_t dead_letters() const { return given_up_.size(); }
+  void log_dead_letters() const;  // a line for each, once they are stored
 
  private:
+  struct GivenUp {
+    Position position;
+    Error error;
+    int attempts = 0;
+  };
   Status append(const Record& source, const std::string& traceparent, Outputs outputs);
 
   std::string_view stage_;
   std::span<const std::string> declared_;
   std::vector<Record> records_;
   std::size_t sources_ = 0;
-  std::size_t dead_letters_ = 0;
+  std::vector<GivenUp> given_up_;
 };
 
 }  // namespace millrace

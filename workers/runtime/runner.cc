@@ -225,6 +225,7 @@ Status Runner::Impl::handle(std::span<const Record> batch, const std::stop_token
     if (stored.error().kind == Error::Kind::rejected) return commit_refused(batch, stored.error());
     return hold(stored.error(), stop);
   }
+  verdict.outbox.log_dead_letters();
   resume();
   if (verdict.attempt > 0) {
     rewind_needed = true;
@@ -273,14 +274,6 @@ Status Runner::Impl::judge(const Record& record, Result<Outputs> result, Verdict
 
 Status Runner::Impl::give_up(const Record& record, const Error& error, int attempts,
                              Verdict& verdict) {
-  log_event(LogLevel::warning, "record_dead_lettered",
-            {{"stage", options.stage},
-             {"topic", record.topic},
-             {"partition", record.partition},
-             {"offset", record.offset},
-             {"kind", to_string(error.kind)},
-             {"attempts", attempts},
-             {"error", error.message}});
   return verdict.outbox.add_dead_letter(record, error, attempts, clock.wall_now(),
                                         stage->given_up(record, error));
 }

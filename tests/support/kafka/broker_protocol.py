@@ -4,7 +4,7 @@ import socket
 import struct
 import typing
 
-METADATA, CREATE_ACLS = 3, 30
+METADATA, CREATE_ACLS, INCREMENTAL_ALTER_CONFIGS = 3, 30, 44
 RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional_id": 5}
 OPERATIONS = {"all": 2, "read": 3, "write": 4, "create": 5, "delete": 6, "alter": 7, "describe": 8,
               "describe_configs": 10, "alter_configs": 11, "idempotent_write": 12}
@@ -95,3 +95,17 @@ def create_acl(port, principal, operation, resource, name, prefixed=False, timeo
     for error, reason in answer.array(lambda: (answer.number("h"), answer.string())):
         if error != 0:
             raise RuntimeError(f"no right to {operation} {name} for {principal}: {error} {reason}")
+
+
+def set_topic(port, topic, setting, value, timeout=30):
+    """Changes one setting of a topic; RuntimeError if refused."""
+    set_it = 0
+    body = (struct.pack(">ib", 1, RESOURCES["topic"]) + string(topic)
+            + struct.pack(">i", 1) + string(setting) + struct.pack(">b", set_it) + string(value)
+            + struct.pack(">b", 0))  # not for a trial only
+    answer = ask(port, INCREMENTAL_ALTER_CONFIGS, 0, body, timeout)
+    answer.number("i")  # throttle time
+    for error, reason, _, _ in answer.array(lambda: (answer.number("h"), answer.string(),
+                                                     answer.number("b"), answer.string())):
+        if error != 0:
+            raise RuntimeError(f"{setting} of {topic} is not changed: {error} {reason}")

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 
-from broker_protocol import create_acl, metadata
+from broker_protocol import create_acl, metadata, set_topic
 from certificates import Authority
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent.parent
@@ -258,6 +258,10 @@ class Cluster:
         principal = user if ":" in user else f"User:{user}"
         broker = next(each for each in self.brokers if each.runs())
         create_acl(broker.port, principal, operation, resource, name, prefixed)
+
+    def set_topic(self, topic, setting, value):
+        """set_topic("documents", "max.message.bytes", "20000"); brokers learn of it a moment later."""
+        set_topic(next(each for each in self.brokers if each.runs()).port, topic, setting, value)
 
     @staticmethod
     def kill(broker):
