@@ -29,12 +29,13 @@ VENDORS = {
     r"rapidjson/": ("common/json",),
     r"prometheus/": ("common/metrics",),
     r"librdkafka/": ("common/log/kafka", "tests/bench/bench_kafka"),
-    r"faiss/": ("workers/index/",),
+    r"faiss/": ("workers/index/", "tests/bench/bench_index"),
     r"openvino/": ("workers/model/",),
     r"rocksdb/": ("common/log/", "workers/index/", "workers/sweeper/"),
     r"unicode/": ("workers/text/", "workers/model/"),
     r"poppler": ("workers/extractor/",),
     r"gumbo": ("workers/extractor/",),
+    r"libstemmer|cld2/": ("workers/text/",),
     r"yaml-cpp/": ("common/config", "gateway/web/"),
 }
 SOURCE_LINES_MAX, HEADER_LINES_MAX = 420, 180

@@ -129,6 +129,7 @@ class Loader {
     at_most("body_bytes_max", "uploads_in_flight_bytes_max", 0);
     at_most("body_bytes_max", "log_queue_bytes_max", 0);
     kafka_security();
+    rerank();
   }
 
   const std::string& mistakes() const { return mistakes_; }
@@ -265,6 +266,20 @@ class Loader {
     must_be_set("kafka_tls_ca_file", false, tls, protocol);
     must_be_set("kafka_tls_certificate_file", certificate, tls, protocol);
     must_be_set("kafka_tls_key_file", certificate, tls, protocol);
+  }
+
+  void rerank() {
+    const auto set_by = [&](std::string_view name) {
+      return "is set (from " + origins_.find(name)->second + ")";
+    };
+    if (is_set("rerank_model") && is_set("rerank_url")) {
+      mistake("rerank_url: " + set_by("rerank_url") + ", and so is rerank_model (from " +
+              origins_.find("rerank_model")->second + "): set one of them");
+    }
+    for (const char* name : {"rerank_model_name", "rerank_api_key"}) {
+      if (!is_set(name) || is_set("rerank_url")) continue;
+      mistake(std::string{name} + ": " + set_by(name) + ", but has no use without rerank_url");
+    }
   }
 
   bool is_set(std::string_view name) const { return !values_.find(name)->second.empty(); }

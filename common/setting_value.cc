@@ -150,6 +150,7 @@ constexpr Shape kShapes[] = {
     {"listen", is_host_port, "is not HOST:PORT, such as 127.0.0.1:8000 or [::1]:8000"},
     {"log_level", is_log_level, "is not one of debug, info, warning, error"},
     {"openai_base_url", is_url_or_empty, "is not an http or https URL, such as https://HOST/v1"},
+    {"rerank_url", is_url_or_empty, "is not an http or https URL, such as http://HOST/v1/rerank"},
     {"server", is_url_or_empty, "is not an http or https URL, such as http://127.0.0.1:8000"},
     {"openai_api_key", is_printable, "has blanks or characters that are not printable ASCII"},
     {"api_key", is_printable, "has blanks or characters that are not printable ASCII"},

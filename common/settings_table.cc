@@ -79,6 +79,23 @@ constexpr Setting kSettings[] = {
     {"search_timeout_ms", Type::duration_ms, "2s", 10, 10 * kMinute,
      "time to wait for all index partitions; then the result is partial", ""},
 
+    // The re-ranker, which reads the best passages together with the question; none by default.
+    {"rerank_model", Type::path, "", 0, 0,
+     "folder of a cross-encoder of the BERT family (ONNX or OpenVINO, with tokenizer.json) that "
+     "puts the best passages in order; empty: none",
+     ""},
+    {"rerank_url", Type::text, "", 0, 0,
+     "URL of a server that does so instead, as those of Cohere, Jina and vLLM do, such as "
+     "http://HOST/v1/rerank; empty: none",
+     ""},
+    {"rerank_model_name", Type::text, "", 0, 0,
+     "model that the server at rerank_url is asked for; empty: its own choice", ""},
+    {"rerank_api_key", Type::secret, "", 0, 0, "key of the server at rerank_url", ""},
+    {"rerank_top", Type::integer, "30", 2, 200,
+     "passages that the re-ranker reads of each question; the rest follow as they are", ""},
+    {"rerank_timeout_ms", Type::duration_ms, "2s", 10, kMinute,
+     "time to re-rank; then the passages stay as they are", ""},
+
     // The answerer.
     {"openai_api_key", Type::secret, "", 0, 0, "key of the OpenAI-compatible chat server",
      "OPENAI_API_KEY"},

@@ -38,9 +38,9 @@ Status EmbeddedSession::commit(std::span<const Record> outputs, const Offsets& c
   return {};
 }
 
-Status EmbeddedSession::rewind() {
+Result<Offsets> EmbeddedSession::rewind() {
   for (const auto& [partition, assigned] : assigned_) cursor_.move(partition, assigned.resume);
-  return {};
+  return Offsets{};
 }
 
 Status EmbeddedSession::seek(const Offsets& offsets) {

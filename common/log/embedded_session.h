@@ -24,7 +24,7 @@ class EmbeddedSession final : public LogSession {
   Result<std::vector<Record>> poll(std::size_t max_records, std::size_t max_bytes,
                                    std::chrono::milliseconds wait) override;
   Status commit(std::span<const Record> outputs, const Offsets& consumed) override;
-  Status rewind() override;
+  Result<Offsets> rewind() override;
   Status seek(const Offsets& offsets) override;
   std::vector<TopicPartition> assignment() const override;
   std::int64_t lag() const override { return cursor_.lag(); }

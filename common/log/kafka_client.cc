@@ -81,6 +81,11 @@ void on_error(rd_kafka_t* handle, int code, const char* reason, void* opaque) {
     error = rd_kafka_fatal_error(handle, detail.data(), detail.size());
     reason = detail.data();
   }
+  // What TLS says while something is read, librdkafka tells as a broken connection.
+  if (error == RD_KAFKA_RESP_ERR__TRANSPORT &&
+      std::string_view{reason}.find("SSL routines") != std::string_view::npos) {
+    error = RD_KAFKA_RESP_ERR__SSL;
+  }
   static_cast<KafkaCallbacks*>(opaque)->health->failed(error, reason);
 }
 
@@ -141,6 +146,12 @@ Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_
     message.append(rd_kafka_version_str());
   }
   return {kind_of(code), std::move(message)};
+}
+
+Status kafka_fatal(std::string_view doing, rd_kafka_t* handle) {
+  std::array<char, kReasonBytesMax> reason{};
+  const auto code = rd_kafka_fatal_error(handle, reason.data(), reason.size());
+  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? Status{} : kafka_error(doing, code, reason.data());
 }
 
 KafkaHealth::KafkaHealth(std::string brokers, const Clock& clock, MetricsRegistry& metrics)

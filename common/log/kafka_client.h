@@ -17,6 +17,8 @@ namespace millrace {
 
 // What an error of librdkafka is to us; `doing` says on what it happened.
 Error kafka_error(std::string_view doing, rd_kafka_resp_err_t code, std::string_view detail = {});
+// Of a handle that is of no more use.
+Status kafka_fatal(std::string_view doing, rd_kafka_t* handle);
 
 // Whether the cluster answers, for a person and a graph: one log line when it stops and one when it
 // goes on, whatever the number of handles. What handles report raises doubts only: it may be of one

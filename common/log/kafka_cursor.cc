@@ -84,9 +84,11 @@ void KafkaCursor::take_error(const rd_kafka_message_t& message) {
           std::string{message.rkt == nullptr ? "from Kafka" : rd_kafka_topic_name(message.rkt)};
       char why[512] = "";
       rd_kafka_resp_err_t code = rd_kafka_fatal_error(consumer_, why, sizeof why);
-      if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = message.err;
+      const bool is_fatal = code != RD_KAFKA_RESP_ERR_NO_ERROR;
+      if (!is_fatal) code = message.err;
       client_.health().count(code);
       error_ = kafka_error(doing, code, *why ? why : rd_kafka_message_errstr(&message));
+      if (is_fatal) error_->kind = Error::Kind::unavailable;  // rewind() says whether it is
     }
   }
 }

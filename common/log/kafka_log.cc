@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "common/log/kafka_admin.h"
+#include "common/log/kafka_offsets.h"
 #include "common/log/kafka_producer.h"
 #include "common/log/kafka_reader.h"
 #include "common/log/kafka_session.h"
@@ -45,7 +45,9 @@ class KafkaLog final : public Log {
     return std::make_unique<KafkaWriter>(*producer_);
   }
   Result<std::int32_t> partitions(std::string_view topic) const override {
-    return topics_.partitions(handle(), topic);
+    if (const auto already = topics_.known(topic)) return *already;
+    if (Status known = producer_->introduce(topic); !known) return known.error();
+    return topics_.partitions(handle(), topic);  // handle() learns of it, too
   }
   Result<Offset> begin_offset(const TopicPartition& partition) const override;
   Result<Offset> end_offset(const TopicPartition& partition) const override;
@@ -161,7 +163,7 @@ Result<Offset> KafkaLog::end_offset(const TopicPartition& partition) const {
 Result<std::optional<Offset>> KafkaLog::committed(std::string_view group,
                                                   const TopicPartition& partition) const {
   if (Status there = check(partition); !there) return there.error();
-  return kafka_committed(client_, handle(), group, partition);
+  return kafka_committed(client_, std::string{group}, partition, Pending::wait);
 }
 
 Result<std::optional<Record>> KafkaLog::read_at(const Position& position) const {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include "common/log/kafka_records.h"
@@ -12,6 +13,16 @@ namespace millrace {
 namespace {
 
 constexpr int kServeMs = 100;
+constexpr std::size_t kLanes = 4;
+
+void serve(const std::stop_token& stop, rd_kafka_t* handle) {
+  while (!stop.stop_requested() || rd_kafka_outq_len(handle) > 0) rd_kafka_poll(handle, kServeMs);
+}
+
+// What a message has of it.
+std::size_t payload(const Record& record) {
+  return record.key.size() + (record.tombstone ? 0 : record.value.size());
+}
 
 // One call of append_async(), alive until its last record is stored or has failed.
 class Append {
@@ -85,26 +96,29 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(const KafkaClient& cl
       {"delivery.timeout.ms", std::to_string(client.timeout_ms())},
       {"queue.buffering.max.kbytes", std::to_string(client.options().queue_bytes_max / kKiB)},
   };
-  auto handle = client.make(RD_KAFKA_PRODUCER, settings, producer->callbacks_);
-  if (!handle) return handle.error();
-  producer->handle_ = std::move(*handle);
-  producer->thread_ =
-      std::jthread{[made = producer.get()](const std::stop_token& stop) { made->serve(stop); }};
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    auto handle = client.make(RD_KAFKA_PRODUCER, settings, producer->callbacks_);
+    if (!handle) return handle.error();
+    std::jthread thread{serve, handle->get()};
+    producer->lanes_.push_back({std::move(*handle), std::move(thread)});
+  }
   return producer;
 }
 
 KafkaProducer::~KafkaProducer() {
   // Delivery reports come for all, at the latest when their time is over: handlers are called once.
-  thread_.request_stop();
+  for (Lane& each : lanes_) each.thread.request_stop();
 }
 
-void KafkaProducer::serve(const std::stop_token& stop) const {
-  while (!stop.stop_requested() || rd_kafka_outq_len(handle_.get()) > 0) {
-    rd_kafka_poll(handle_.get(), kServeMs);
+Status KafkaProducer::introduce(std::string_view topic) const {
+  for (const Lane& each : lanes_ | std::views::drop(1)) {
+    if (Status known = topics_.introduce(each.handle.get(), topic); !known) return known;
   }
+  return {};
 }
 
 void KafkaProducer::delivered(const rd_kafka_message_t& message) {
+  queued_bytes_ -= message.len + message.key_len;
   const auto* place = static_cast<const Append::Place*>(message._private);
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const std::string doing = std::string{"append to "} + rd_kafka_topic_name(message.rkt);
@@ -121,20 +135,31 @@ void KafkaProducer::delivered(const rd_kafka_message_t& message) {
       {{client_.inside(rd_kafka_topic_name(message.rkt)), message.partition}, message.offset});
 }
 
+Status KafkaProducer::reserve(std::size_t bytes) {
+  if (queued_bytes_.fetch_add(bytes) + bytes <= client_.options().queue_bytes_max) return {};
+  queued_bytes_ -= bytes;
+  return kafka_error("append", RD_KAFKA_RESP_ERR__QUEUE_FULL);
+}
+
 void KafkaProducer::append_async(std::vector<Record> records, AppendHandler done) {
   if (records.empty()) return done(std::vector<Position>{});
   std::vector<std::int32_t> partitions;
+  std::size_t bytes = 0;
   for (const Record& each : records) {
     const auto partition = route(topics_, each);
     if (!partition) return done(partition.error());
     partitions.push_back(*partition);
+    bytes += payload(each);
   }
+  if (Status has_room = reserve(bytes); !has_room) return done(has_room.error());
   auto* append = new Append{records.size(), std::move(done)};  // deletes itself
   std::size_t queued = 0;
   for (; queued < records.size(); ++queued) {
-    const auto code =
-        produce(client_, handle_.get(), records[queued], partitions[queued], append->place(queued));
+    const Lane& lane = lanes_[static_cast<std::size_t>(partitions[queued]) % kLanes];
+    const auto code = produce(client_, lane.handle.get(), records[queued], partitions[queued],
+                              append->place(queued));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    for (std::size_t i = queued; i < records.size(); ++i) queued_bytes_ -= payload(records[i]);
     append->fail(kafka_error("append to " + records[queued].topic, code));
     break;
   }

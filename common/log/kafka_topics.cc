@@ -92,6 +92,27 @@ Result<std::int32_t> KafkaTopics::partitions(rd_kafka_t* handle, std::string_vie
   return *asked;
 }
 
+Status KafkaTopics::introduce(rd_kafka_t* handle, std::string_view topic) const {
+  const auto asked = ask_partitions(client_, handle, topic);
+  return asked ? Status{} : asked.error();
+}
+
+Status KafkaTopics::check_alike(rd_kafka_t* handle, std::span<const std::string> names) {
+  std::optional<std::int32_t> first;
+  for (const std::string& each : names) {
+    const auto count = partitions(handle, each);
+    if (!count) return count.error();
+    if (*count == first.value_or(*count)) {
+      first = *count;
+      continue;
+    }
+    return rejected("the topics " + names.front() + " and " + each + " of one session have " +
+                    std::to_string(*first) + " and " + std::to_string(*count) +
+                    " partitions; they must have the same number");
+  }
+  return {};
+}
+
 Status KafkaTopics::make_missing(rd_kafka_t* handle, std::span<const TopicSpec> topics) {
   std::vector<Kafka<rd_kafka_NewTopic_t>> owned;
   std::vector<rd_kafka_NewTopic_t*> wanted;

@@ -23,6 +23,11 @@ class KafkaTopics {
   std::optional<std::int32_t> known(std::string_view topic) const;
   // Asks the cluster once. `rejected` when there is no such topic.
   Result<std::int32_t> partitions(rd_kafka_t* handle, std::string_view topic);
+  // Makes a handle learn of the topic, which it else does up to a second after it first needs it.
+  Status introduce(rd_kafka_t* handle, std::string_view topic) const;
+
+  // `rejected` where they differ in their number of partitions.
+  Status check_alike(rd_kafka_t* handle, std::span<const std::string> names);
 
   // Makes the topics that are missing. `rejected` where one has other partitions.
   Status create(rd_kafka_t* handle, std::span<const TopicSpec> topics);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/ids.h"
 #include "common/log/kafka_records.h"
 
 namespace millrace {
@@ -66,8 +67,11 @@ KafkaTransactions::KafkaTransactions(const KafkaClient& client, const KafkaTopic
 
 Result<std::unique_ptr<KafkaTransactions>> KafkaTransactions::open(const KafkaClient& client,
                                                                    const KafkaTopics& topics,
-                                                                   std::string id) {
-  std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{client, topics, std::move(id)}};
+                                                                   const std::string& group) {
+  const std::string& instance = client.options().instance;
+  std::unique_ptr<KafkaTransactions> made{new KafkaTransactions{
+      client, topics,
+      client.outside(group) + "." + (instance.empty() ? new_ulid(client.clock()) : instance)}};
   if (Status begun = made->begin(); !begun) return begun.error();
   return made;
 }
@@ -131,6 +135,16 @@ Status KafkaTransactions::commit(std::span<const Record> outputs, const Offsets&
   for (const Record& each : outputs) bytes_.add(static_cast<double>(each.bytes()));
   records_.add(static_cast<double>(outputs.size()));
   return done;
+}
+
+Status KafkaTransactions::clear_offsets(const TopicPartition& any, rd_kafka_t* consumer) {
+  if (is_broken_) return unavailable("the transactional producer " + id_ + " has to be renewed");
+  if (const KafkaError failed{rd_kafka_begin_transaction(handle_.get())}) {
+    return broken(to_error("begin a transaction", failed.get()));
+  }
+  const Status added = add_offsets({{any, 0}}, consumer);
+  const Status aborted = abort(added ? unavailable("aborted on purpose") : added.error());
+  return added && !is_broken_ ? Status{} : aborted;
 }
 
 Status KafkaTransactions::fill(std::span<const Record> outputs,

@@ -14,14 +14,20 @@ namespace millrace {
 // Owned by one thread.
 class KafkaTransactions {
  public:
-  // Fences who had the id before and aborts what it left open. Waits for that.
+  // Those of a member of `group`. Fences who had the same kafka_instance there before and aborts
+  // what it left open. Waits for that.
   static Result<std::unique_ptr<KafkaTransactions>> open(const KafkaClient& client,
-                                                         const KafkaTopics& topics, std::string id);
+                                                         const KafkaTopics& topics,
+                                                         const std::string& group);
 
   // `rejected`: the log will never take these records. `unavailable`: it was not stored, also where
   // the group has given the partitions of `consumer` to another member; or, when is_broken() then,
   // nobody knows.
   Status commit(std::span<const Record> outputs, const Offsets& consumed, rd_kafka_t* consumer);
+
+  // Ends what earlier transactions of this id have left pending of the group's offsets, by aborting
+  // one that touches them.
+  Status clear_offsets(const TopicPartition& any, rd_kafka_t* consumer);
 
   // The producer is of no more use: a coordinator that stood still has expired its transaction, a
   // right is missing, the end of a commit is unknown. renew() takes another one of the same id:

@@ -43,11 +43,14 @@ class LogSession {
 
   // Appends `outputs` and stores `consumed` as the group's offsets: all or nothing, for durable
   // topics. On an error nothing is stored: rewind() and poll again. A session opened as
-  // at_least_once stores outputs first and offsets after.
+  // at_least_once stores outputs first and offsets after, and may return before either is stored:
+  // the next call says then that they were not.
   virtual Status commit(std::span<const Record> outputs, const Offsets& consumed) = 0;
 
   // Back to the last committed offsets (or to what seek() said last, where that is later).
-  virtual Status rewind() = 0;
+  // Gives where at_least_once has to begin again, of each partition where what commit() took was
+  // not stored after all.
+  virtual Result<Offsets> rewind() = 0;
 
   // Reads on from `offsets`, for the partitions named there that are assigned to this session.
   virtual Status seek(const Offsets& offsets) = 0;

@@ -107,7 +107,7 @@ class SegmentedSession final : public LogSession {
     return session_->commit(*records, consumed);
   }
 
-  Status rewind() override {
+  Result<Offsets> rewind() override {
     joiner_.forget();
     return session_->rewind();
   }

@@ -14,6 +14,7 @@ question was answered once or failed with a reason, the dead letters are the poi
 """
 
 import collections
+import contextlib
 import http.client
 import http.server
 import json
@@ -21,6 +22,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +34,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "integration"), str(ROOT / "support/kafka")]
 from cluster import Cluster  # noqa: E402  pylint: disable=wrong-import-position
-from kafka_system import KafkaSystem  # noqa: E402  pylint: disable=wrong-import-position
+from kafka_system import BUILD, KafkaSystem  # noqa: E402  pylint: disable=wrong-import-position
 from ledger import Ledger, text_of  # noqa: E402  pylint: disable=wrong-import-position
 from millrace_process import Client, metrics_of  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -374,9 +376,12 @@ class Chaos:
         return [re.search(r'"source_key":"default/([^"\\]*)', line).group(1)
                 for line in letters.splitlines() if '"source_key"' in line]
 
-    def lag(self):
-        text = "".join(metrics_of(each.port) for each in self.system.workers)
-        return sum(float(n) for n in re.findall(r"^stage_lag_records\{.*\} ([\d.e+]+)", text, re.M))
+    def unsettled(self):
+        """Who has records left to process or waits for something: its stages, with how many."""
+        left = {each.name: re.findall(r'^stage_(lag_records|paused)\{.*stage="([^"]*)".*\} ([1-9].*)$',
+                                      metrics_of(each.port), re.M)
+                for each in self.system.workers}
+        return {name: stages for name, stages in left.items() if stages}
 
 
 class ChaosTest(unittest.TestCase):
@@ -390,8 +395,20 @@ class ChaosTest(unittest.TestCase):
                 try:
                     writer, askers = chaos.run()
                     self.check(chaos, writer, askers)
+                except BaseException:
+                    self.keep_logs(folder)
+                    raise
                 finally:
                     chaos.system.kill_all()
+
+    @staticmethod
+    def keep_logs(folder):
+        """What each process has said and what the brokers hold, beside the executables."""
+        kept = BUILD / "chaos" / f"seed-{SEED}"
+        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(shutil.Error):  # of files that have gone meanwhile
+            shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("*index", "model-cache"))
+        print(f"kept in {kept}", flush=True)
 
     def check(self, chaos, writer, askers):
         client = Client(Gate(chaos.system.gateways[1]))
@@ -409,8 +426,8 @@ class ChaosTest(unittest.TestCase):
             ends = sum(event in ("completed", "failed") for event in events)
             self.assertEqual(ends, 1, f"{query_id}: {events}")
         deadline = time.monotonic() + RECOVERY_SECONDS_MAX
-        while chaos.lag() > 0:
-            self.assertLess(time.monotonic(), deadline, f"lag stays at {chaos.lag()}")
+        while left := chaos.unsettled():
+            self.assertLess(time.monotonic(), deadline, f"not settled: {left}")
             time.sleep(0.2)
         reasons = {each: list(outcomes.values()).count(each) for each in sorted(set(outcomes.values()))}
         seconds = sorted(each for _, each in chaos.recoveries)

@@ -12,6 +12,7 @@ from millrace_process import Server
 
 BUILD = pathlib.Path(os.environ.get("MILLRACE", "build/millrace")).resolve().parent
 READY_SECONDS_MAX = 120
+CRASHES = [-each for each in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV)]
 DEFAULT_WORKERS = {
     "documents": "extractor,chunker,embedder",
     "index-0": "indexer",
@@ -35,6 +36,8 @@ class Process:
         self.changed = threading.Condition()
 
     def start(self):
+        if self.process is not None:
+            assert self.process.poll() not in CRASHES, f"{self.name} crashed: {''.join(self.events[-3:])}"
         self.events = []
         self.process = subprocess.Popen(
             [*self.command, "--listen" if self.is_gateway else "--admin-listen",

@@ -131,8 +131,9 @@ class Client:
         path = f"{self.base}/documents/{urllib.parse.quote(document_id, safe='')}"
         return self.json("GET", path, expect=200)
 
-    def search(self, query, top_k=10):
-        return self.json("POST", f"{self.base}/search", {"query": query, "top_k": top_k}, expect=200)
+    def search(self, query, top_k=10, **options):
+        return self.json("POST", f"{self.base}/search",
+                         {"query": query, "top_k": top_k, **options}, expect=200)
 
     def wait_settled(self, document_ids, limit=300):
         """Waits until each document's newest revision is indexed, deleted or failed; the states.

@@ -45,11 +45,17 @@ class WatchedLog::Session : public LogSession {
     return stored;
   }
 
-  Status rewind() override { return base_->rewind(); }
+  Result<Offsets> rewind() override {
+    owner_.notify();
+    if (owner_.is_fenced()) return unavailable("fenced");
+    return base_->rewind();
+  }
   Status seek(const Offsets& offsets) override { return base_->seek(offsets); }
-  std::vector<TopicPartition> assignment() const override { return base_->assignment(); }
-  std::int64_t lag() const override { return base_->lag(); }
-  Offsets positions() const override { return base_->positions(); }
+  std::vector<TopicPartition> assignment() const override {
+    return owner_.is_fenced() ? std::vector<TopicPartition>{} : base_->assignment();
+  }
+  std::int64_t lag() const override { return owner_.is_fenced() ? 0 : base_->lag(); }
+  Offsets positions() const override { return owner_.is_fenced() ? Offsets{} : base_->positions(); }
   void wake() override {
     base_->wake();
     {
@@ -64,6 +70,31 @@ class WatchedLog::Session : public LogSession {
   std::unique_ptr<LogSession> base_;
 };
 
+class WatchedLog::Writer final : public LogWriter {
+ public:
+  Writer(WatchedLog& owner, std::shared_ptr<LogWriter> base)
+      : owner_{owner}, base_{std::move(base)} {}
+
+  void append_async(std::vector<Record> records, AppendHandler done) override {
+    Faster faster;
+    {
+      const std::lock_guard lock{owner_.mutex_};
+      faster = owner_.faster_;
+    }
+    std::vector<Record> first = faster ? faster(records) : std::vector<Record>{};
+    if (first.empty()) return base_->append_async(std::move(records), std::move(done));
+    base_->append_async(std::move(first), [base = base_, records = std::move(records),
+                                           done = std::move(done)](const auto& stored) mutable {
+      if (!stored) return done(stored.error());
+      base->append_async(std::move(records), std::move(done));
+    });
+  }
+
+ private:
+  WatchedLog& owner_;
+  const std::shared_ptr<LogWriter> base_;
+};
+
 WatchedLog::WatchedLog(std::unique_ptr<Log> base) : base_{std::move(base)} {}
 
 void WatchedLog::set_commit_fault(CommitFault fault) {
@@ -74,6 +105,21 @@ void WatchedLog::set_commit_fault(CommitFault fault) {
 void WatchedLog::set_poll_fault(PollFault fault) {
   const std::lock_guard lock{mutex_};
   poll_fault_ = std::move(fault);
+}
+
+void WatchedLog::set_fenced(bool fenced) {
+  const std::lock_guard lock{mutex_};
+  fenced_ = fenced;
+}
+
+bool WatchedLog::is_fenced() const {
+  const std::lock_guard lock{mutex_};
+  return fenced_;
+}
+
+void WatchedLog::set_faster(Faster faster) {
+  const std::lock_guard lock{mutex_};
+  faster_ = std::move(faster);
 }
 
 bool WatchedLog::wait_until(const std::function<bool()>& condition) const {
@@ -118,7 +164,9 @@ Result<std::unique_ptr<LogReader>> WatchedLog::open_reader(const Offsets& from) 
   return base_->open_reader(from);
 }
 
-std::unique_ptr<LogWriter> WatchedLog::open_writer() { return base_->open_writer(); }
+std::unique_ptr<LogWriter> WatchedLog::open_writer() {
+  return std::make_unique<Writer>(*this, base_->open_writer());
+}
 
 Result<std::int32_t> WatchedLog::partitions(std::string_view topic) const {
   return base_->partitions(topic);

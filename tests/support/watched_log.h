@@ -13,8 +13,8 @@
 
 namespace millrace {
 
-// A log whose sessions can be made to fail, and whose commits can be waited for. Thread-safe; owns
-// `base`.
+// A log whose sessions can be made to fail, whose commits can be waited for, and where others can
+// be made to write first. Thread-safe; owns `base`.
 class WatchedLog : public Log {
  public:
   // What a session's call returns instead of being made; empty: it is made. Called on the session's
@@ -27,6 +27,11 @@ class WatchedLog : public Log {
 
   void set_commit_fault(CommitFault fault);
   void set_poll_fault(PollFault fault);
+  // While it is so, no session has partitions, and none can rewind.
+  void set_fenced(bool fenced);
+  // What is stored before the records of an append, as if somebody had been faster.
+  using Faster = std::function<std::vector<Record>(const std::vector<Record>& records)>;
+  void set_faster(Faster faster);
 
   // Waits until `condition` holds, looking after every commit and notify(). False after a minute:
   // the test hangs, and should say so.
@@ -50,6 +55,8 @@ class WatchedLog : public Log {
 
  private:
   class Session;
+  class Writer;
+  bool is_fenced() const;
 
   std::unique_ptr<Log> base_;
   mutable std::mutex mutex_;
@@ -59,6 +66,8 @@ class WatchedLog : public Log {
   std::int64_t wakes_ = 0;
   CommitFault commit_fault_;
   PollFault poll_fault_;
+  bool fenced_ = false;
+  Faster faster_;
 };
 
 }  // namespace millrace

@@ -15,19 +15,9 @@ namespace millrace {
 namespace {
 
 constexpr const char* kDevice = "CPU";
-constexpr std::size_t kSingleThreadsMax = 4;  // a question has too few tokens for more
 constexpr std::string_view kBlobPrefix = "embedding-model-";
 constexpr std::string_view kBlobSuffix = ".blob";
 constexpr std::string_view kTemporarySuffix = ".tmp";
-
-// bf16 without AMX is slower than f32 on every CPU tried.
-bool has_amx() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("amx-bf16") != 0;
-#else
-  return false;
-#endif
-}
 
 Result<std::filesystem::path> find_onnx(const std::filesystem::path& folder) {
   std::error_code ignored;
@@ -145,6 +135,14 @@ std::filesystem::path unique_path(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+bool has_amx() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("amx-bf16") != 0;
+#else
+  return false;
+#endif
+}
 
 Result<CompiledBlob> CompiledBlob::open(const std::filesystem::path& folder,
                                         const std::filesystem::path& cache) {

@@ -7,13 +7,17 @@
 #include <string>
 
 #include "common/error.h"
-#include "workers/model/mapped_file.h"
+#include "common/mapped_file.h"
 
 namespace millrace {
 
 inline constexpr const char* kIdsInput = "input_ids";
 inline constexpr const char* kMaskInput = "attention_mask";
 inline constexpr const char* kTypesInput = "token_type_ids";
+
+// Of one inference: the texts of a question have too few tokens for more.
+inline constexpr std::size_t kSingleThreadsMax = 4;
+bool has_amx();  // bf16 without it is slower than f32 on every CPU tried
 
 // An ONNX encoder compiled for this machine, as a file that is mapped, not read: several compiled
 // models can be imported out of it, and its pages go back to the system when they have been used.

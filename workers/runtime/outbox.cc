@@ -24,13 +24,16 @@ std::string trace_of(const Record& source) {
 Outbox::Outbox(std::string_view stage, std::span<const std::string> declared)
     : stage_{stage}, declared_{declared} {}
 
+Status Outbox::check(const Record& output) const {
+  if (std::ranges::find(declared_, output.topic) != declared_.end()) return {};
+  return fatal("stage " + std::string{stage_} + " wrote to topic \"" + output.topic +
+               "\", which it does not declare");
+}
+
 Status Outbox::append(const Record& source, const std::string& traceparent, Outputs outputs) {
   const std::string position = format_position(source.position());
   for (Record& output : outputs) {
-    if (std::ranges::find(declared_, output.topic) == declared_.end()) {
-      return fatal("stage " + std::string{stage_} + " wrote to topic \"" + output.topic +
-                   "\", which it does not declare");
-    }
+    if (Status declared = check(output); !declared) return declared;
     stamp(output, position, traceparent);
     records_.push_back(std::move(output));
   }
@@ -41,6 +44,14 @@ Status Outbox::add(const Record& source, Outputs outputs) {
   ++sources_;
   if (outputs.empty()) return {};
   return append(source, trace_of(source), std::move(outputs));
+}
+
+Status Outbox::add_report(Outputs outputs) {
+  for (Record& output : outputs) {
+    if (Status declared = check(output); !declared) return declared;
+    records_.push_back(std::move(output));
+  }
+  return {};
 }
 
 Status Outbox::add_dead_letter(const Record& source, const Error& error, int attempts,

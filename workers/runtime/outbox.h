@@ -26,6 +26,9 @@ class Outbox {
   Status add_dead_letter(const Record& source, const Error& error, int attempts, Clock::Wall now,
                          Outputs given_up);
 
+  // What belongs to no record: without trace or source.
+  Status add_report(Outputs outputs);
+
   const std::vector<Record>& records() const { return records_; }
   std::size_t sources() const { return sources_; }
   std::size_t dead_letters() const { return given_up_.size(); }
@@ -37,6 +40,7 @@ class Outbox {
     Error error;
     int attempts = 0;
   };
+  Status check(const Record& output) const;
   Status append(const Record& source, const std::string& traceparent, Outputs outputs);
 
   std::string_view stage_;

@@ -22,18 +22,6 @@ namespace {
 // Pauses stop growing long before: only a bound for the counter.
 constexpr int kPausesCountedMax = 64;
 
-// The error that holds back the whole batch, if any; `fatal` before `unavailable`.
-std::optional<Error> holding_back(const std::vector<Result<Outputs>>& results) {
-  std::optional<Error> found;
-  for (const Result<Outputs>& result : results) {
-    if (result) continue;
-    Error error = result.error();
-    if (error.kind == Error::Kind::fatal) return error;
-    if (error.kind == Error::Kind::unavailable && !found) found = std::move(error);
-  }
-  return found;
-}
-
 // A record that has failed, until its offset is committed. While there are any, records are
 // processed one at a time: so one that spoils a whole batch fails alone in the end.
 struct Suspect {
@@ -73,7 +61,7 @@ struct Runner::Impl {
   std::vector<Result<Outputs>> process(std::span<const Record> batch);
   Status judge(const Record& record, Result<Outputs> result, Verdict& verdict);
   Status give_up(const Record& record, const Error& error, int attempts, Verdict& verdict);
-  Status commit(const Outbox& outbox, const Offsets& consumed);
+  Status commit(Outbox& outbox, const Offsets& consumed);
   Status commit_refused(std::span<const Record> batch, const Error& error);
   Status hold(const Error& error, const std::stop_token& stop);
   void resume();
@@ -137,7 +125,8 @@ void Runner::Impl::finish(Status status) {
   stage->stop();
   if (status) {
     Status last = rewind_needed ? rewind() : Status{};
-    if (last) last = commit(Outbox{options.stage, options.outputs}, {});
+    Outbox rest{options.stage, options.outputs};
+    if (last) last = commit(rest, {});
     if (!last) {
       log_event(LogLevel::warning, "stage_stopped_uncommitted",
                 {{"stage", options.stage}, {"error", last.error().message}});
@@ -161,6 +150,7 @@ Status Runner::Impl::turn(const std::stop_token& stop) {
   if (session->assignment() != assignment) {
     rewind_needed = true;  // a new partition may have to begin earlier than it did
     const Status adopted = adopt_assignment();
+    update_lag(batch->size());
     return adopted ? Status{} : hold(adopted.error(), stop);
   }
   update_lag(batch->size());
@@ -171,9 +161,8 @@ Status Runner::Impl::turn(const std::stop_token& stop) {
     return handled;
   }
   caught_up.processed(session->positions());
-  if (Status settled = commit(Outbox{options.stage, options.outputs}, {}); !settled) {
-    return hold(settled.error(), stop);
-  }
+  Outbox rest{options.stage, options.outputs};
+  if (Status settled = commit(rest, {}); !settled) return hold(settled.error(), stop);
   if (!batch_held) resume();
   update_lag(0);
   return {};
@@ -201,10 +190,19 @@ Status Runner::Impl::adopt_assignment() {
   return {};
 }
 
+// It may have cost the session its partitions.
 Status Runner::Impl::rewind() {
-  if (Status rewound = session->rewind(); !rewound) return rewound;
+  const Result<Offsets> lost = session->rewind();
+  if (session->assignment() != assignment) {
+    const Status adopted = adopt_assignment();
+    update_lag(0);  // what it lost is not its lag, however long it now has to wait
+    if (!adopted) return adopted;
+  }
+  if (!lost) return lost.error();
+  for (const auto& [partition, offset] : *lost) progress.begin_at(partition, offset);
   if (Status sought = session->seek(progress.resume()); !sought) return sought;
   rewind_needed = false;
+  caught_up.processed(session->positions());
   return {};
 }
 
@@ -280,7 +278,7 @@ Status Runner::Impl::give_up(const Record& record, const Error& error, int attem
 
 // `consumed` is past what the outputs belong to. For a concurrent stage the group's offsets may
 // stay behind; the session's position does not.
-Status Runner::Impl::commit(const Outbox& outbox, const Offsets& consumed) {
+Status Runner::Impl::commit(Outbox& outbox, const Offsets& consumed) {
   const Offsets upto = progress.with(consumed);
   const Clock::Steady began = clock.now();
   if (!consumed.empty()) {
@@ -291,11 +289,17 @@ Status Runner::Impl::commit(const Outbox& outbox, const Offsets& consumed) {
       return error;
     }
   }
-  const Offsets changed = progress.to_commit(stage->settled(upto), upto);
+  const Offsets settled = stage->settled(upto);
+  Offsets changed = progress.to_commit(settled, upto);
+  Outputs report = stage->report(assignment);
+  // Offsets, though not new, tell a process that lost its partitions from the one that has them.
+  if (!report.empty() && changed.empty()) changed = settled;
+  if (Status added = outbox.add_report(std::move(report)); !added) return added;
   if (!outbox.records().empty() || !changed.empty()) {
     if (Status stored = session->commit(outbox.records(), changed); !stored) return stored;
     probe.committed(clock.now() - began);
   }
+  stage->reported();
   probe.records(outbox.sources(), outbox.dead_letters());
   progress.committed(changed, upto);
   forget_suspects(consumed);

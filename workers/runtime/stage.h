@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,12 @@ class Stage {
   // offset.
   virtual Offsets restored() const;
 
+  // What the stage says of itself, beside what records give: asked for at every commit, and every
+  // now and then where nothing comes. Stands in one commit with outputs and offsets; once that is
+  // stored, reported() follows. `assigned`: the partitions that this process reads now.
+  virtual Outputs report(const std::vector<TopicPartition>& assigned);
+  virtual void reported();
+
   // Concurrent stages answer records after process() returned: the offsets that may be committed,
   // at most `consumed`; the runner asks again as time goes by. Others: `consumed`.
   virtual Offsets settled(const Offsets& consumed);
@@ -38,5 +45,8 @@ class Stage {
   // Once, before the runner ends: finish or give up what is in flight.
   virtual void stop();
 };
+
+// The error that holds back the whole batch, if any; `fatal` before `unavailable`.
+std::optional<Error> holding_back(const std::vector<Result<Outputs>>& results);
 
 }  // namespace millrace

@@ -4,7 +4,9 @@ import socket
 import struct
 import typing
 
-METADATA, CREATE_ACLS, INCREMENTAL_ALTER_CONFIGS = 3, 30, 44
+METADATA, INIT_PRODUCER_ID, TXN_OFFSET_COMMIT, CREATE_ACLS, INCREMENTAL_ALTER_CONFIGS = 3, 22, 28, 30, 44
+INVALID_TXN_STATE = 48
+TOPIC_SETTING, BROKER_SETTING = 2, 4
 RESOURCES = {"topic": 2, "group": 3, "cluster": 4, "transactional_id": 5}
 OPERATIONS = {"all": 2, "read": 3, "write": 4, "create": 5, "delete": 6, "alter": 7, "describe": 8,
               "describe_configs": 10, "alter_configs": 11, "idempotent_write": 12}
@@ -97,10 +99,10 @@ def create_acl(port, principal, operation, resource, name, prefixed=False, timeo
             raise RuntimeError(f"no right to {operation} {name} for {principal}: {error} {reason}")
 
 
-def set_topic(port, topic, setting, value, timeout=30):
-    """Changes one setting of a topic; RuntimeError if refused."""
+def change_setting(port, kind, of, setting, value, timeout=30):
+    """Changes one setting of a topic, or ("") of all brokers; RuntimeError if refused."""
     set_it = 0
-    body = (struct.pack(">ib", 1, RESOURCES["topic"]) + string(topic)
+    body = (struct.pack(">ib", 1, kind) + string(of)
             + struct.pack(">i", 1) + string(setting) + struct.pack(">b", set_it) + string(value)
             + struct.pack(">b", 0))  # not for a trial only
     answer = ask(port, INCREMENTAL_ALTER_CONFIGS, 0, body, timeout)
@@ -108,4 +110,23 @@ def set_topic(port, topic, setting, value, timeout=30):
     for error, reason, _, _ in answer.array(lambda: (answer.number("h"), answer.string(),
                                                      answer.number("b"), answer.string())):
         if error != 0:
-            raise RuntimeError(f"{setting} of {topic} is not changed: {error} {reason}")
+            raise RuntimeError(f"{setting} of {of or 'all brokers'} is not changed: {error} {reason}")
+
+
+def leave_pending(port, transactional_id, group, topic, partition, offset, timeout=30):
+    """An offset of a group that belongs to no transaction that is open, as a broker leaves it that forgets
+    to end one. False where the broker verifies (transaction.partition.verification.enable)."""
+    answer = ask(port, INIT_PRODUCER_ID, 1, string(transactional_id) + struct.pack(">i", 10_000), timeout)
+    answer.number("i")  # throttle time
+    error, producer, epoch = answer.number("h"), answer.number("q"), answer.number("h")
+    if error != 0:
+        raise RuntimeError(f"no producer {transactional_id}: {error}")
+    body = (string(transactional_id) + string(group) + struct.pack(">qh", producer, epoch)
+            + struct.pack(">i", 1) + string(topic)
+            + struct.pack(">iiqi", 1, partition, offset, -1) + string(""))
+    answer = ask(port, TXN_OFFSET_COMMIT, 2, body, timeout)
+    answer.number("i")  # throttle time
+    answer.number("i"), answer.string(), answer.number("i"), answer.number("i")  # one of one topic
+    if (error := answer.number("h")) not in (0, INVALID_TXN_STATE):
+        raise RuntimeError(f"no offset of {group} is left pending: {error}")
+    return error == 0

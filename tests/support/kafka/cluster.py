@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 
-from broker_protocol import create_acl, metadata, set_topic
+from broker_protocol import BROKER_SETTING, TOPIC_SETTING, change_setting, create_acl, metadata
 from certificates import Authority
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent.parent
@@ -261,7 +261,15 @@ class Cluster:
 
     def set_topic(self, topic, setting, value):
         """set_topic("documents", "max.message.bytes", "20000"); brokers learn of it a moment later."""
-        set_topic(next(each for each in self.brokers if each.runs()).port, topic, setting, value)
+        self._change(TOPIC_SETTING, topic, setting, value)
+
+    def set_brokers(self, setting, value):
+        """Of all of them, while they run."""
+        self._change(BROKER_SETTING, "", setting, value)
+
+    def _change(self, kind, of, setting, value):
+        port = next(each for each in self.brokers if each.runs()).port
+        change_setting(port, kind, of, setting, value)
 
     @staticmethod
     def kill(broker):

@@ -168,6 +168,29 @@ TEST(Config, checks_the_shape_of_texts) {
   EXPECT_NE(flag_mistake("data_dir", std::string("a\0b", 3)), "");
 }
 
+TEST(Config, takes_one_re_ranker_at_most_and_its_server_s_settings_with_a_server_only) {
+  const auto mistake = [](std::map<std::string, std::string> flags) {
+    const auto config = Config::load({.file = {}, .flags = std::move(flags), .environment = {}});
+    return config ? "" : config.error().message;
+  };
+  const std::string url = "http://127.0.0.1:1/rerank";
+  EXPECT_EQ(mistake({{"rerank_model", "/models/r"}, {"rerank_top", "200"}}), "");
+  EXPECT_EQ(mistake({{"rerank_url", url}, {"rerank_model_name", "r"}, {"rerank_api_key", "k"}}),
+            "");
+  EXPECT_EQ(mistake({{"rerank_url", url}, {"rerank_model", "/models/r"}}),
+            "rerank_url: is set (from --rerank-url), and so is rerank_model (from --rerank-model): "
+            "set one of them");
+  EXPECT_EQ(mistake({{"rerank_model_name", "r"}}),
+            "rerank_model_name: is set (from --rerank-model-name), but has no use without "
+            "rerank_url");
+  EXPECT_THAT(mistake({{"rerank_model", "/models/r"}, {"rerank_api_key", "s3cret"}}),
+              AllOf(HasSubstr("rerank_api_key: is set"), Not(HasSubstr("s3cret"))));
+  EXPECT_THAT(mistake({{"rerank_url", "127.0.0.1:1/rerank"}}), HasSubstr("is not an http"));
+  EXPECT_NE(mistake({{"rerank_top", "1"}}), "");
+  EXPECT_NE(mistake({{"rerank_top", "201"}}), "");
+  EXPECT_NE(mistake({{"rerank_timeout_ms", "0"}}), "");
+}
+
 TEST(Config, never_shows_a_secret) {
   const std::string mistake =
       mistakes({.file = {}, .flags = {}, .environment = {{"OPENAI_API_KEY", "sk-123 456"}}});

@@ -54,6 +54,17 @@ class KafkaLogTest : public testing::Test {
     });
   }
 
+  // Commits a copy of what was read, which may take a second try, and reads it.
+  void copy_in_the_end(LogSession& session, const std::vector<Record>& read, const char* value) {
+    ASSERT_TRUE(eventually([&] {
+      if (session.commit(std::vector{make_record("copies", "k", value)}, consumed(read)))
+        return true;
+      EXPECT_TRUE(session.rewind());
+      return false;
+    }));
+    EXPECT_THAT(values(read_topic(*one_, "copies")), ElementsAre(value));
+  }
+
   KafkaPlace place_;
   std::unique_ptr<Log> one_;
   std::unique_ptr<Log> two_;
@@ -128,21 +139,53 @@ TEST_F(KafkaLogTest, a_process_with_the_same_instance_takes_over_and_fences_the_
   const auto b = open_session(*second, "copiers", {"events"});
   EXPECT_FALSE(a->commit(std::vector{make_record("copies", "k", "old")}, consumed(read)));
   EXPECT_THAT(read_topic(*one_, "copies"), IsEmpty());
-  Status fenced;
-  ASSERT_TRUE(eventually([&] {  // its group tells it
-    fenced = a->rewind();
-    return !fenced && fenced.error().kind == Error::Kind::fatal;
+  std::string fenced;
+  ASSERT_TRUE(eventually([&] {  // its group tells it, and it sees that the other one stays
+    const auto rewound = a->rewind();
+    if (rewound || rewound.error().kind != Error::Kind::fatal) return false;
+    fenced = rewound.error().message;
+    return true;
   }));
-  EXPECT_THAT(fenced.error().message, HasSubstr("kafka_instance"));
+  EXPECT_THAT(fenced, HasSubstr("kafka_instance"));
+  EXPECT_THAT(a->assignment(), IsEmpty());
   // The older one may have fenced the other's producer once, until it was told.
   const auto again = take(*b, kPartitions);
   ASSERT_THAT(again, SizeIs(kPartitions));
-  ASSERT_TRUE(eventually([&] {
-    if (b->commit(std::vector{make_record("copies", "k", "new")}, consumed(again))) return true;
-    EXPECT_TRUE(b->rewind());
-    return false;
-  }));
-  EXPECT_THAT(values(read_topic(*one_, "copies")), ElementsAre("new"));
+  copy_in_the_end(*b, again, "new");
+}
+
+TEST_F(KafkaLogTest, a_fenced_member_comes_back_when_nobody_has_its_place) {
+  append_to_each(*one_, "1");
+  const auto first = place_.open("pod-0");
+  ASSERT_EQ(*first->partitions("copies"), kPartitions);
+  const auto a = open_session(*first, "copiers", {"events"});
+  ASSERT_THAT(take(*a, kPartitions), SizeIs(kPartitions));
+  {
+    const auto second = place_.open("pod-0");
+    ASSERT_EQ(*second->partitions("copies"), kPartitions);
+    const auto b = open_session(*second, "copiers", {"events"});
+    ASSERT_TRUE(eventually([&] { return !a->rewind() && a->assignment().empty(); }));
+  }
+  EXPECT_FALSE(a->poll(1, 1, milliseconds{0}));
+  EXPECT_EQ(a->lag(), 0);
+  ASSERT_TRUE(eventually([&] { return !!a->rewind(); }));
+  EXPECT_THAT(a->assignment(), IsEmpty());
+  ASSERT_TRUE(poll_until(*a, kPartitions));
+  ASSERT_TRUE(a->rewind());
+  const auto again = take(*a, kPartitions);  // nothing of it was committed
+  ASSERT_THAT(again, SizeIs(kPartitions));
+  copy_in_the_end(*a, again, "back");
+}
+
+// As when a process is killed in the middle of a rebalance and started again: its place has what it
+// had kept, and what it was to give up would be nobody's.
+TEST_F(KafkaLogTest, who_takes_the_place_of_a_member_ends_what_that_one_had_begun) {
+  const auto first = place_.open("pod-0");
+  const auto a = open_session(*first, "readers", {"events"});
+  const auto b = open_session(*two_, "readers", {"events"});  // `a` hears of it, and does not poll
+  const auto second = place_.open("pod-0");
+  const auto again = open_session(*second, "readers", {"events"});
+  EXPECT_TRUE(share(*b, kPartitions / 2, *again, kPartitions / 2));
 }
 
 TEST_F(KafkaLogTest, a_session_with_a_choice_reads_what_is_chosen_from_the_groups_offsets_on) {

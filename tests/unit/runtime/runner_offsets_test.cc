@@ -181,6 +181,24 @@ TEST(Runner, counts_unsettled_records_as_lag) {
   ASSERT_TRUE(driver.log().wait_until([&] { return driver.runner().lag() == 0; }));
 }
 
+// Another member processes what it leaves, however long it waits for its place.
+TEST(Runner, has_no_lag_while_it_has_no_partitions) {
+  StageDriver driver{
+      stage_of([](const Record& record) -> Result<Outputs> { return echo(record); })};
+  driver.log().set_commit_fault([&](const auto&, const auto&) -> std::optional<Error> {
+    driver.log().set_fenced(true);
+    return unavailable("fenced");
+  });
+  driver.append(inputs({"a", "b", "c"}));
+  driver.start();
+  EXPECT_TRUE(driver.log().wait_until([&] { return driver.runner().lag() == 0; }));
+
+  driver.log().set_commit_fault({});
+  driver.log().set_fenced(false);
+  driver.drain();
+  EXPECT_EQ(driver.committed(kInput), 3);
+}
+
 TEST(Runner, commits_what_the_stage_settles_while_it_is_stopped) {
   ConcurrentStage::State state;
   StageDriver driver{std::make_unique<ConcurrentStage>(state)};
