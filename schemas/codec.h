@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,9 @@ void read_integer(json::ObjectReader& in, std::string_view name, std::int64_t& o
                   std::int64_t min, std::int64_t max = INT64_MAX);
 void read_integer(json::ObjectReader& in, std::string_view name, std::int32_t& out,
                   std::int64_t min, std::int64_t max = kInt32Max);
+// Required, from 0 to 1; the other one checks what was read.
+void read_share(json::ObjectReader& in, std::string_view name, double& out);
+void check_share(json::ObjectReader& in, std::string_view name, double value);
 // From 1; absent is 0.
 void read_page(json::ObjectReader& in, std::int32_t& out);
 
@@ -91,17 +95,34 @@ void write_object(json::Writer& out, std::string_view name, const T& content) {
   out.end_object();
 }
 
-// A required array of such objects.
-template <class T>
-void read_objects(json::ObjectReader& in, std::string_view name, std::vector<T>& out) {
+// A required array of objects that `read(ObjectReader&, T&)` reads.
+template <class T, class Read>
+void read_objects(json::ObjectReader& in, std::string_view name, std::vector<T>& out, Read&& read) {
   const json::Value array = in.required_array(name);
   if (!array.exists()) return;
   out.reserve(array.size());
   for (std::size_t i = 0; i < array.size() && !in.failed(); ++i) {
     json::ObjectReader inner{array[i], name, json::ObjectReader::Unknown::ignore};
-    read_members(inner, out.emplace_back());
+    read(inner, out.emplace_back());
     if (Status status = inner.finish(); !status) in.fail(status.error().message);
   }
+}
+
+// Of such as have their own read_members().
+template <class T>
+void read_objects(json::ObjectReader& in, std::string_view name, std::vector<T>& out) {
+  read_objects(in, name, out,
+               [](json::ObjectReader& inner, T& each) { read_members(inner, each); });
+}
+
+// An object with its own read_members() that may be missing.
+template <class T>
+void read_optional(json::ObjectReader& in, std::string_view name, std::optional<T>& out) {
+  const json::Value value = in.optional_object(name);
+  if (!value.exists()) return;
+  json::ObjectReader inner{value, name, json::ObjectReader::Unknown::ignore};
+  read_members(inner, out.emplace());
+  if (Status status = inner.finish(); !status) in.fail(status.error().message);
 }
 
 // Deeper than what clients may send (json::Limits), since events wrap it: metadata of passages.

@@ -105,6 +105,7 @@ void write_members(json::Writer& out, const DocumentRef& document) {
   out.strings("allow", document.allow);
   write_time(out, "accepted_at_ms", document.accepted_at);
   out.field("bytes", document.bytes);
+  if (document.sequence >= 0) out.field("sequence", document.sequence);
 }
 
 void read_members(json::ObjectReader& in, DocumentRef& document) {
@@ -118,6 +119,7 @@ void read_members(json::ObjectReader& in, DocumentRef& document) {
   in.required("allow", document.allow);
   read_time(in, "accepted_at_ms", document.accepted_at);
   read_integer(in, "bytes", document.bytes, 0);
+  in.optional("sequence", document.sequence, 0);
   if (in.failed()) return;
   if (!valid_collection_name(document.collection)) in.fail("collection is no collection name");
   if (Status status = check_document_id(document.document_id); !status) {
@@ -143,12 +145,13 @@ Record to_record(const DocumentEvent& event) {
 
 Result<DocumentEvent> document_event_from(const Record& record) {
   return decode_event<DocumentEvent>(
-      record, [](json::ObjectReader& in, std::string_view body, DocumentEvent& event) {
+      record, [&record](json::ObjectReader& in, std::string_view body, DocumentEvent& event) {
         read_object(in, "document", event.document);
         read_enum(in, "operation", event.operation, kOperations);
         if (event.operation == DocumentEvent::Operation::remove && !body.empty()) {
           in.fail("a removal has no body");
         }
+        event.document.sequence = record.offset;
         event.content = body;
       });
 }

@@ -25,6 +25,9 @@ struct DocumentRef {
   std::vector<std::string> allow;  // groups that may read it; empty: everybody
   Clock::Wall accepted_at{};
   std::int64_t bytes = 0;  // of the raw document
+  // Its offset in `documents`: of two revisions of a document the one with the larger is the newer.
+  // -1 in `documents` itself.
+  std::int64_t sequence = -1;
 
   bool operator==(const DocumentRef&) const = default;
 };
@@ -48,6 +51,7 @@ struct DocumentEvent {
   bool operator==(const DocumentEvent&) const = default;
 };
 Record to_record(const DocumentEvent& event);
+// With the sequence that the record's offset gives it.
 Result<DocumentEvent> document_event_from(const Record& record);
 
 // A piece of extracted text that belongs together. Offsets are Unicode code points of the text.
@@ -77,7 +81,7 @@ Record to_record(const TextEvent& event);
 Result<TextEvent> text_event_from(const Record& record);
 
 // Topic `document-events`: how far a revision has come. Each event is whole. A document's status is
-// what advances() makes of its events in the order of the log.
+// the furthest of its events, as advances() orders them.
 struct DocumentProgress {
   enum class State { accepted, extracted, chunked, embedded, indexed, deleted, failed };
   DocumentRef document;
@@ -95,13 +99,15 @@ std::string_view to_string(DocumentProgress::State state);
 bool state_from(std::string_view name, DocumentProgress::State& out);
 Record to_record(const DocumentProgress& progress);
 // document key, NUL, state, and of a failure also NUL, stage: compaction leaves a document's newest
-// acceptance and the newest event of each later step, so that whoever reads late comes to the same
-// status as who read along. Within a stage revisions do not overtake one another.
+// event of each step, so that whoever reads late comes to the same status as who read along. Within
+// a stage revisions do not overtake one another.
 std::string progress_key(const DocumentProgress& progress);
+bool is_acceptance_key(std::string_view key);  // of an `accepted`, with which a document is gone
 Result<DocumentProgress> document_progress_from(const Record& record);
 
-// True when `next` may replace `current` as the document's status: another revision's acceptance,
-// or a later state of the same revision. A late event never takes a status back.
+// True when `next` replaces `current` as the document's status: it is of a newer revision, or a
+// later state of the same one. So the status is the same in whatever order gateways and stages have
+// written their events.
 bool advances(const DocumentProgress& current, const DocumentProgress& next);
 
 }  // namespace millrace

@@ -61,6 +61,11 @@ std::string progress_key(const DocumentProgress& progress) {
   return key;
 }
 
+bool is_acceptance_key(std::string_view key) {
+  const std::size_t end = key.find('\0');
+  return end != std::string_view::npos && key.substr(end + 1) == to_string(State::accepted);
+}
+
 Record to_record(const DocumentProgress& progress) {
   json::Writer out;
   out.begin_object();
@@ -89,10 +94,10 @@ Result<DocumentProgress> document_progress_from(const Record& record) {
       });
 }
 
-// The order in the log decides which revision is current, not the ULIDs: so another revision comes
-// in by its acceptance only, and whatever else arrives of it is late.
 bool advances(const DocumentProgress& current, const DocumentProgress& next) {
-  if (current.document.revision != next.document.revision) return next.state == State::accepted;
+  if (current.document.revision != next.document.revision) {
+    return next.document.sequence > current.document.sequence;
+  }
   return rank(next.state) > rank(current.state);
 }
 

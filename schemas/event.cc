@@ -56,6 +56,16 @@ void read_integer(json::ObjectReader& in, std::string_view name, std::int32_t& o
   if (!in.failed()) out = static_cast<std::int32_t>(wide);
 }
 
+void read_share(json::ObjectReader& in, std::string_view name, double& out) {
+  in.required(name, out);
+  check_share(in, name, out);
+}
+
+void check_share(json::ObjectReader& in, std::string_view name, double value) {
+  if (in.failed() || (value >= 0 && value <= 1)) return;
+  in.fail(std::string{name} + " must be from 0 to 1");
+}
+
 void read_page(json::ObjectReader& in, std::int32_t& out) {
   std::int64_t page = 0;
   if (in.optional("page", page, 1, kInt32Max)) out = static_cast<std::int32_t>(page);

@@ -1,6 +1,7 @@
 #include "schemas/query.h"
 
 #include <array>
+#include <utility>
 
 #include "common/ids.h"
 #include "schemas/codec.h"
@@ -10,14 +11,21 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<Named<SearchMode>, 2> kModes{
-    {{"hybrid", SearchMode::hybrid}, {"dense", SearchMode::dense}}};
+constexpr std::array<Named<SearchMode>, 3> kModes{{{"hybrid", SearchMode::hybrid},
+                                                   {"dense", SearchMode::dense},
+                                                   {"lexical", SearchMode::lexical}}};
 constexpr std::array<Named<Query::Kind>, 2> kKinds{
     {{"answer", Query::Kind::answer}, {"search", Query::Kind::search}}};
 
 constexpr std::size_t kUlidDigits = 26;
 constexpr Offset kBase = 36;
 constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+void read_filter(json::ObjectReader& in, Filter& filter) {
+  Result<Filter> read = Filter::from(in.optional_any("filter"), Filter::Limits{});
+  if (!read) return in.fail(read.error().message);
+  filter = std::move(*read);
+}
 
 }  // namespace
 
@@ -29,8 +37,12 @@ void write_members(json::Writer& out, const Query& query) {
       .field("collection", query.collection)
       .field("question", query.question)
       .field("top_k", query.top_k)
-      .field("mode", to_string(query.mode))
-      .field("sees_everything", query.sees_everything)
+      .field("mode", to_string(query.mode));
+  if (!query.filter.empty()) out.key("filter").raw(query.filter.serialize());
+  if (query.explain) out.field("explain", true);
+  if (query.one_per_document) out.field("one_per_document", true);
+  if (query.diversity > 0) out.field("diversity", query.diversity);
+  out.field("sees_everything", query.sees_everything)
       .strings("groups", query.groups)
       .field("principal", query.principal);
   write_time(out, "asked_at_ms", query.asked_at);
@@ -43,6 +55,10 @@ void read_members(json::ObjectReader& in, Query& query) {
   in.required("question", query.question);
   read_integer(in, "top_k", query.top_k, 1);
   read_enum(in, "mode", query.mode, kModes);
+  read_filter(in, query.filter);
+  in.optional("explain", query.explain);
+  in.optional("one_per_document", query.one_per_document);
+  if (in.optional("diversity", query.diversity)) check_share(in, "diversity", query.diversity);
   in.required("sees_everything", query.sees_everything);
   in.required("groups", query.groups);
   in.required("principal", query.principal);
@@ -114,46 +130,9 @@ Result<SearchRequest> search_request_from(const Record& record) {
         read_integer(in, "embedding_us", request.embedding_us, 0);
         if (!decode_float32(body, request.vector))
           in.fail("the body is no vector of finite values");
+        if (request.vector.empty() && request.query.mode != SearchMode::lexical)
+          in.fail("only a lexical search goes without a vector");
       });
-}
-
-void write_json(json::Writer& out, const Passage& passage) {
-  out.begin_object()
-      .field("document_id", passage.document_id)
-      .field("revision", passage.revision)
-      .field("chunk_id", passage.chunk_id)
-      .field("title", passage.title)
-      .field("name", passage.name)
-      .field("text", passage.text)
-      .field("score", passage.score);
-  if (passage.page != 0) out.field("page", passage.page);
-  out.field("start", passage.start).field("end", passage.end);
-  out.strings("headings", passage.headings);
-  write_embedded(out, "metadata", passage.metadata);
-  out.end_object();
-}
-
-void read_members(json::ObjectReader& in, Passage& passage) {
-  in.required("document_id", passage.document_id);
-  in.required("revision", passage.revision);
-  in.required("chunk_id", passage.chunk_id);
-  in.required("title", passage.title);
-  in.required("name", passage.name);
-  in.required("text", passage.text);
-  in.required("score", passage.score);
-  read_page(in, passage.page);
-  read_integer(in, "start", passage.start, 0);
-  read_integer(in, "end", passage.end, passage.start);
-  in.required("headings", passage.headings);
-  read_embedded(in, "metadata", passage.metadata);
-}
-
-Result<Passage> passage_from(json::Value value) {
-  json::ObjectReader in{value, "passage", json::ObjectReader::Unknown::ignore};
-  Passage passage;
-  read_members(in, passage);
-  if (Status status = in.finish(); !status) return status.error();
-  return passage;
 }
 
 }  // namespace millrace

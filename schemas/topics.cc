@@ -7,6 +7,7 @@
 #include "schemas/collection.h"
 #include "schemas/dead_letter.h"
 #include "schemas/document.h"
+#include "schemas/index_state.h"
 #include "schemas/query.h"
 
 namespace millrace {
@@ -21,7 +22,7 @@ constexpr bool kCompacted = true;
 constexpr bool kDurable = true;
 constexpr bool kPartitioned = true;
 
-constexpr std::array<TopicRow, 13> kTopics{{
+constexpr std::array<TopicRow, 14> kTopics{{
     {topics::kCollections, "collection name", Collection::kType, !kPerGeneration, kCompacted,
      kDurable, !kPartitioned, kForever},
     {topics::kDocuments, "collection/document id", DocumentEvent::kType, !kPerGeneration,
@@ -34,6 +35,8 @@ constexpr std::array<TopicRow, 13> kTopics{{
      kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
     {topics::kDocumentEvents, "collection/document id, NUL, state [, NUL, stage]",
      DocumentProgress::kType, !kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
+    {topics::kIndexStates, "generation/index partition", IndexState::kType, !kPerGeneration,
+     kCompacted, kDurable, !kPartitioned, kForever},
     {topics::kQueries, "query id", Query::kType, !kPerGeneration, !kCompacted, !kDurable,
      kPartitioned, days{1}},
     {"searches", "index partition", SearchRequest::kType, kPerGeneration, !kCompacted, !kDurable,

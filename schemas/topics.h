@@ -35,6 +35,7 @@ inline constexpr std::string_view kCollections = "collections";
 inline constexpr std::string_view kDocuments = "documents";
 inline constexpr std::string_view kTexts = "texts";
 inline constexpr std::string_view kDocumentEvents = "document-events";
+inline constexpr std::string_view kIndexStates = "index-states";
 inline constexpr std::string_view kQueries = "queries";
 inline constexpr std::string_view kPassages = "passages";
 inline constexpr std::string_view kAnswers = "answers";

@@ -52,6 +52,9 @@ Status StageHost::load_models() {
   }
   if (needs(&StageNeeds::language_model)) {
     language_model_ = make_language_model(config_, embedding_model_.get());
+    Result<std::unique_ptr<Reranker>> reranker = make_reranker(config_);
+    if (!reranker) return reranker.error();
+    reranker_ = *std::move(reranker);
   }
   return {};
 }
@@ -91,6 +94,8 @@ Status StageHost::start(Log& log, Log* segments,
   resources.sandbox = sandbox_options(config_);
   resources.chunker = chunker_options(config_, max_tokens_);
   resources.answerer = answerer_options(config_);
+  resources.answerer.rerank.reranker = reranker_.get();
+  resources.candidates_min = rerank_candidates(config_);
   for (const StageRow* row : rows_) {
     runners_.push_back(make_runner(*row, resources, runner_options(config_)));
   }

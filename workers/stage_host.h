@@ -46,6 +46,7 @@ class StageHost {
   std::unique_ptr<Tokenizer> tokenizer_;  // where no model brings its own
   std::unique_ptr<EmbeddingModel> embedding_model_;
   std::unique_ptr<LanguageModel> language_model_;
+  std::unique_ptr<Reranker> reranker_;  // null: none is configured
   std::unique_ptr<IndexSet> indexes_;
   std::unique_ptr<SweepState> sweep_state_;
   std::size_t max_tokens_ = 0;  // of one text

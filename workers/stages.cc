@@ -59,7 +59,8 @@ constexpr StageRow kStages[] = {
     {"indexer",
      [](int generation) -> Topics { return {topics::embeddings(generation)}; },
      [](int generation) -> Topics {
-       return {topics::embeddings(generation), name(topics::kDocumentEvents)};
+       return {topics::embeddings(generation), name(topics::kDocumentEvents),
+               name(topics::kIndexStates)};
      },
      true,
      {.indexes = true},
@@ -86,7 +87,7 @@ constexpr StageRow kStages[] = {
      {.indexes = true},
      "indexer",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Searcher>(*with.indexes, with.clock);
+       return std::make_unique<Searcher>(*with.indexes, with.clock, with.candidates_min);
      }},
     {"answerer",
      [](int) -> Topics {

@@ -41,6 +41,7 @@ struct StageResources {
   SandboxOptions sandbox{};
   ChunkerOptions chunker{};
   AnswererOptions answerer{};
+  std::size_t candidates_min = 0;  // that a partition gives, for a re-ranker
 };
 
 struct StageNeeds {

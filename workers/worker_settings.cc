@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "workers/answerer/extractive_model.h"
+#include "workers/answerer/http_reranker.h"
+#include "workers/answerer/local_reranker.h"
 #include "workers/answerer/openai_model.h"
 
 namespace millrace {
@@ -78,7 +80,31 @@ AnswererOptions answerer_options(const Config& config) {
   options.answer_timeout = duration(config, "answer_timeout_ms");
   options.stop_grace = duration(config, "shutdown_grace_ms");
   options.in_flight_max = count(config, "answers_in_flight_max");
+  options.rerank.top = count(config, "rerank_top");
+  options.rerank.timeout = duration(config, "rerank_timeout_ms");
   return options;
+}
+
+std::size_t rerank_candidates(const Config& config) {
+  const bool reranks = !config.text("rerank_model").empty() || !config.text("rerank_url").empty();
+  return reranks ? count(config, "rerank_top") : 0;
+}
+
+Result<std::unique_ptr<Reranker>> make_reranker(const Config& config) {
+  const std::string folder = config.text("rerank_model");
+  if (!folder.empty()) {
+    auto model = load_cross_encoder({.folder = folder});
+    if (!model) return model.error();
+    return std::unique_ptr<Reranker>{std::make_unique<LocalReranker>(*std::move(model))};
+  }
+  HttpRerankerOptions options;
+  options.url = config.text("rerank_url");
+  if (options.url.empty()) return std::unique_ptr<Reranker>{};
+  options.api_key = config.text("rerank_api_key");
+  options.model = config.text("rerank_model_name");
+  options.connect_timeout = duration(config, "rerank_timeout_ms");
+  options.idle_timeout = options.connect_timeout;
+  return std::unique_ptr<Reranker>{std::make_unique<HttpReranker>(options)};
 }
 
 bool answers_need_embedding(const Config& config) {

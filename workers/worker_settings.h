@@ -19,6 +19,11 @@ SandboxOptions sandbox_options(const Config& config);
 ChunkerOptions chunker_options(const Config& config, std::size_t max_tokens);
 AnswererOptions answerer_options(const Config& config);
 
+// Null where no re-ranker is configured. Loads the model; `fatal`, naming what is wrong with it.
+Result<std::unique_ptr<Reranker>> make_reranker(const Config& config);
+// Passages of each question that a re-ranker reads; 0 without one.
+std::size_t rerank_candidates(const Config& config);
+
 // True when answers are quoted sentences, found with the embedding model.
 bool answers_need_embedding(const Config& config);
 // `embedding` is null where answers do not need it.

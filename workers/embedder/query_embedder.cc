@@ -24,6 +24,8 @@ Outputs searches_for(const Query& query, std::span<const float> vector, std::int
   return outputs;
 }
 
+bool needs_vector(const Query& query) { return query.mode != SearchMode::lexical; }
+
 }  // namespace
 
 QueryEmbedder::QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, int generation,
@@ -35,7 +37,9 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
   std::vector<std::string> questions;
   for (const Record& record : batch) {
     queries.push_back(query_from(record));
-    if (queries.back()) questions.push_back(queries.back()->question);
+    if (queries.back() && needs_vector(*queries.back())) {
+      questions.push_back(queries.back()->question);
+    }
   }
   const Clock::Steady began = clock_.now();
   Result<std::vector<float>> vectors = std::vector<float>{};
@@ -49,6 +53,8 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
   for (const Result<Query>& query : queries) {
     if (!query) {
       results.emplace_back(query.error());
+    } else if (!needs_vector(*query)) {
+      results.emplace_back(searches_for(*query, {}, 0, partitions_, generation_));
     } else if (!vectors) {
       results.emplace_back(with_context("embed a question", vectors.error()));
     } else {

@@ -9,8 +9,8 @@
 namespace millrace {
 
 // `queries` to `searches.gN`, one record per index partition. All questions that wait are embedded
-// in one call, in a lane that bulk batches cannot hold up. One runner's thread; model and clock
-// outlive it.
+// in one call, in a lane that bulk batches cannot hold up; those that are looked for by their words
+// alone need no vector. One runner's thread; model and clock outlive it.
 class QueryEmbedder : public Stage {
  public:
   QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, int generation, const Clock& clock);

@@ -5,18 +5,19 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
 #include <cassert>
 
 #include "common/clock.h"
 #include "common/ids.h"
-#include "schemas/float16.h"
+#include "workers/index/store_keys.h"
+#include "workers/text/analyzer.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::string_view kFormat = "millrace-index 1";
 constexpr std::string_view kVectorsFamily = "vectors";
 constexpr std::size_t kWriteBufferBytes = 8U << 20U;  // per column family; two may exist at a time
 constexpr std::size_t kCacheBytes = 8U << 20U;        // per partition; the page cache does the rest
@@ -30,46 +31,16 @@ constexpr std::string_view kMetaSlot = "mslot";
 constexpr std::string_view kMetaRevision = "mrevision";
 constexpr std::string_view kMetaPosition = "mposition";
 
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view_of(const rocksdb::Slice& text) { return {text.data(), text.size()}; }
+// Languages are kept, and so of one version of the analysis, as are the terms of segments.
+std::string format_name() { return "millrace-index 2." + std::to_string(kAnalysisVersion); }
 
-std::string number_key(char prefix, std::uint64_t number) {
-  std::string key(1, prefix);
-  put_big_endian(key, number);
-  return key;
-}
-std::string vector_key(std::uint64_t slot) {
-  std::string key;
-  put_big_endian(key, slot);
-  return key;
-}
-std::string text_key(char prefix, std::string_view text) {
-  std::string key(1, prefix);
-  return key += text;
-}
-std::string staged_key(std::string_view key, std::string_view revision, std::int32_t batch) {
-  std::string out = text_key('s', key);
-  out.push_back('\0');
-  out += revision;
-  out.push_back('\0');
-  put_big_endian(out, static_cast<std::uint64_t>(batch));
-  return out;
-}
-std::string encoded(std::uint64_t number) {
-  std::string out;
-  put_big_endian(out, number);
-  return out;
-}
-
-Error error_from(std::string_view what, const rocksdb::Status& status) {
-  const std::string message = std::string{what} + ": " + status.ToString();
-  if (status.IsCorruption()) {
-    return fatal(message + "; remove the index's directory, it is built again from the log");
+// Of opening: also files that are missing, and column families that we did not make, are damage.
+Error open_error(const std::filesystem::path& directory, const rocksdb::Status& status) {
+  const std::string what = "open " + directory.string();
+  if (status.IsPathNotFound() || status.IsInvalidArgument()) {
+    return fatal(what + ": " + status.ToString());
   }
-  return unavailable(message);
-}
-Error damaged(std::string_view what) {
-  return error_from("read the index", rocksdb::Status::Corruption(slice(what), "is damaged"));
+  return error_from(what, status);
 }
 
 rocksdb::ColumnFamilyOptions family_options(rocksdb::CompressionType compression,
@@ -117,7 +88,7 @@ Result<std::unique_ptr<ChunkStore>> ChunkStore::open(const std::filesystem::path
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(database_options(), directory.string(), families, &handles, &db);
-  if (!opened.ok()) return error_from("open " + directory.string(), opened);
+  if (!opened.ok()) return open_error(directory, opened);
   std::unique_ptr<ChunkStore> store{new ChunkStore};
   store->db_.reset(db);
   store->rows_ = handles[0];
@@ -138,7 +109,7 @@ ChunkStore::~ChunkStore() {
 Status ChunkStore::create(std::int32_t dimensions) {
   rocksdb::WriteBatch batch;
   index_id_ = new_ulid(system_clock());
-  batch.Put(rows_, slice(kMetaFormat), slice(kFormat));
+  batch.Put(rows_, slice(kMetaFormat), format_name());
   batch.Put(rows_, slice(kMetaDimensions), encoded(static_cast<std::uint64_t>(dimensions)));
   batch.Put(rows_, slice(kMetaId), index_id_);
   batch.Put(rows_, slice(kMetaSlot), encoded(0));
@@ -156,9 +127,9 @@ Status ChunkStore::load(std::int32_t dimensions) {
   const rocksdb::Status found = db_->Get({}, rows_, slice(kMetaFormat), &format);
   if (found.IsNotFound()) return create(dimensions);
   if (!found.ok()) return error_from("read the format", found);
-  if (format != kFormat) {
-    return rejected("the index has format \"" + format + "\"; this program knows \"" +
-                    std::string{kFormat} + "\"");
+  if (format != format_name()) {
+    return fatal("the index has format \"" + format + "\"; this program knows \"" + format_name() +
+                 "\"");
   }
   const auto number = [this](std::string_view name) -> std::optional<std::uint64_t> {
     std::string value;
@@ -272,92 +243,25 @@ Result<std::vector<ChunkStore::Garbage>> ChunkStore::garbage() const {
   return found;
 }
 
-Status ChunkStore::vectors(SlotRange range, std::vector<float>& values) const {
-  rocksdb::ReadOptions options;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> row{db_->NewIterator(options, vectors_)};
-  values.clear();
-  values.reserve(range.count * dimensions_);
-  std::vector<float> vector;
-  row->Seek(vector_key(range.first));
-  for (std::uint64_t slot = range.first; slot < range.first + range.count; ++slot, row->Next()) {
-    if (!row->Valid() || view_of(row->key()) != vector_key(slot) ||
-        !decode_float16(view_of(row->value()), vector) || vector.size() != dimensions_) {
-      if (!row->status().ok()) return error_from("read vectors", row->status());
-      return damaged("the vector of slot " + std::to_string(slot));
-    }
-    values.insert(values.end(), vector.begin(), vector.end());
-  }
+Status ChunkStore::each_collection(
+    const std::function<void(std::string_view, CollectionRow)>& visit) const {
+  return each_row(*db_, rows_, 'n', [&](std::string_view key, std::string_view value) -> Status {
+    CollectionRow row;
+    if (!decode(value, row)) return damaged("a collection's row");
+    visit(key, std::move(row));
+    return {};
+  });
+}
+
+Status ChunkStore::copy_to(const std::filesystem::path& directory) const {
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint{made};
+  if (status.ok()) status = checkpoint->CreateCheckpoint(directory.string());
+  if (!status.ok()) return error_from("copy the index to " + directory.string(), status);
   return {};
 }
 
 StoreView ChunkStore::view() const { return StoreView{*this}; }
-
-void StoreBatch::add_chunk(const ChunkRow& row, std::string_view vector) {
-  batch_.Put(store_.rows_, number_key('c', numbers_.slot), encode(row));
-  batch_.Put(store_.vectors_, vector_key(numbers_.slot), slice(vector));
-  ++numbers_.slot;
-}
-void StoreBatch::put_revision(std::uint64_t number, const RevisionRow& row) {
-  batch_.Put(store_.rows_, number_key('r', number), encode(row));
-}
-void StoreBatch::put_document(std::string_view key, const DocumentRow& row) {
-  batch_.Put(store_.rows_, text_key('d', key), encode(row));
-}
-void StoreBatch::put_staged(std::string_view key, std::string_view revision, std::int32_t batch,
-                            const StagedRow& row) {
-  batch_.Put(store_.rows_, staged_key(key, revision, batch), encode(row));
-}
-void StoreBatch::remove_staged(std::string_view key, std::string_view revision,
-                               std::int32_t batch) {
-  batch_.Delete(store_.rows_, staged_key(key, revision, batch));
-}
-void StoreBatch::put_garbage(const ChunkStore::Garbage& garbage) {
-  batch_.Put(store_.rows_, number_key('g', garbage.revision_number), encode(garbage.ranges));
-}
-void StoreBatch::remove_garbage(const ChunkStore::Garbage& garbage) {
-  for (const SlotRange& range : garbage.ranges) {
-    for (std::uint64_t slot = range.first; slot < range.first + range.count; ++slot) {
-      batch_.Delete(store_.rows_, number_key('c', slot));
-      batch_.Delete(store_.vectors_, vector_key(slot));
-    }
-  }
-  batch_.Delete(store_.rows_, number_key('r', garbage.revision_number));
-  batch_.Delete(store_.rows_, number_key('g', garbage.revision_number));
-}
-
-StoreView::StoreView(const ChunkStore& store)
-    : store_{&store}, snapshot_{store.db_->GetSnapshot(), Release{store.db_.get()}} {}
-
-Result<std::vector<ChunkRow>> StoreView::chunks(const std::vector<std::uint64_t>& slots) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot_.get();
-  std::vector<std::string> keys;
-  for (const std::uint64_t slot : slots) keys.push_back(number_key('c', slot));
-  const std::vector<rocksdb::Slice> slices{keys.begin(), keys.end()};
-  std::vector<rocksdb::PinnableSlice> values(keys.size());
-  std::vector<rocksdb::Status> statuses(keys.size());
-  store_->db_->MultiGet(options, store_->rows_, keys.size(), slices.data(), values.data(),
-                        statuses.data());
-  std::vector<ChunkRow> rows(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].IsNotFound()) return damaged("a chunk's row, which is missing,");
-    if (!statuses[i].ok()) return error_from("read a chunk", statuses[i]);
-    if (!decode(view_of(values[i]), rows[i])) return damaged("a chunk's row");
-  }
-  return rows;
-}
-
-Result<RevisionRow> StoreView::revision(std::uint64_t number) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot_.get();
-  rocksdb::PinnableSlice value;
-  const rocksdb::Status found =
-      store_->db_->Get(options, store_->rows_, number_key('r', number), &value);
-  if (!found.ok() && !found.IsNotFound()) return error_from("read a revision", found);
-  RevisionRow row;
-  if (found.IsNotFound() || !decode(view_of(value), row)) return damaged("a revision's row");
-  return row;
-}
 
 }  // namespace millrace

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,12 +25,13 @@ class StoreView;
 //   c N  chunk of slot N            r N  revision number N
 //   d K  document K                 s K NUL REVISION NUL N  staged batch N
 //   g N  slots of revision N that nothing refers to any more, still to be removed
-//   m    format, numbers, position
+//   n C  collection C                m    format, numbers, position
 // and in the column family `vectors`:  N  vector of slot N, float16, little-endian.
 // One thread writes; reading is free. Failures: `unavailable` from the disk, `fatal` for damage.
 class ChunkStore {
  public:
-  // `rejected` when it holds vectors of other dimensions or is of another format.
+  // `rejected` when it holds vectors of other dimensions, `fatal` when it is damaged or of another
+  // format, and so to be removed and built again.
   static Result<std::unique_ptr<ChunkStore>> open(const std::filesystem::path& directory,
                                                   std::int32_t dimensions);
   ~ChunkStore();
@@ -57,8 +59,10 @@ class ChunkStore {
     std::vector<SlotRange> ranges;
   };
   Result<std::vector<Garbage>> garbage() const;
-  // Vectors of consecutive slots, as floats behind one another in `values`.
-  Status vectors(SlotRange range, std::vector<float>& values) const;
+  Status each_collection(const std::function<void(std::string_view, CollectionRow)>& visit) const;
+
+  // A copy of everything written, by hard links where that can be; the directory must not exist.
+  Status copy_to(const std::filesystem::path& directory) const;
 
   // What is there now, for reading later. Memory only.
   StoreView view() const;
@@ -90,6 +94,7 @@ class StoreBatch {
   const ChunkStore::Numbers& numbers() const { return numbers_; }
   void put_revision(std::uint64_t number, const RevisionRow& row);
   void put_document(std::string_view key, const DocumentRow& row);
+  void put_collection(std::string_view name, const CollectionRow& row);
   void put_staged(std::string_view key, std::string_view revision, std::int32_t batch,
                   const StagedRow& row);
   void remove_staged(std::string_view key, std::string_view revision, std::int32_t batch);
@@ -105,12 +110,14 @@ class StoreBatch {
   ChunkStore::Numbers numbers_ = store_.numbers_;
 };
 
-// Chunks and revisions as they were at one moment. Must not outlive the store.
+// Rows as they were at one moment. Any thread. Must not outlive the store.
 class StoreView {
  public:
   explicit StoreView(const ChunkStore& store);
-  Result<std::vector<ChunkRow>> chunks(const std::vector<std::uint64_t>& slots) const;
+  Result<std::vector<ChunkRow>> chunks(std::span<const std::uint64_t> slots) const;
   Result<RevisionRow> revision(std::uint64_t number) const;
+  // The vectors of these slots, which ascend, behind one another in `values`, which is as large.
+  Status vectors(std::span<const std::uint64_t> slots, std::span<float> values) const;
 
  private:
   struct Release {

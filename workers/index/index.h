@@ -12,29 +12,41 @@
 #include "common/log/record.h"
 #include "common/metrics.h"
 #include "schemas/chunk.h"
+#include "schemas/filter.h"
+#include "schemas/index_state.h"
 #include "schemas/query.h"
+#include "workers/index/vector_index.h"
 
 namespace millrace {
 
 struct IndexOptions {
   std::filesystem::path directory;  // of this partition
   std::int32_t dimensions = 0;
-  MetricLabels labels = {};        // of its metrics: generation, partition
-  std::size_t block_rows = 8'192;  // vectors per block, see README.md; tests make it small
+  MetricLabels labels = {};         // of its metrics: generation, partition
+  std::size_t block_rows = 8'192;   // of a segment that grows, see README.md; tests make it small
+  VectorIndexOptions vectors = {};  // of the segments in files
 };
 
 struct IndexSearch {
   std::string collection;
-  std::span<const float> vector;  // dimensions, length 1
+  std::string question = {};           // looked for by its words; empty: it has none
+  std::span<const float> vector = {};  // dimensions, length 1; empty: nearness does not count
   std::size_t top_k = 10;
   bool sees_everything = false;
   std::span<const std::string> groups = {};  // sees what allows one of these, and what is open
+  Filter filter = {};
+  bool with_vectors = false;  // each match carries its chunk's vector
 };
 
-struct IndexCounts {
-  std::int64_t documents = 0;
-  std::int64_t chunks = 0;
+// The passages that may be among the best top_k of all partitions, however the gather weighs
+// nearness against words: those that are among the best max(top_k, kRiseRank) of this one for one
+// of kWeighings weighings, best first by nearness alone, then by more and more of the words. Each
+// has its match.
+struct IndexHits {
+  std::vector<Passage> passages;
+  LexicalEvidence evidence;
 };
+inline constexpr int kWeighings = 11;  // 0, .1 … 1
 
 // What became of one embeddings record.
 struct IndexChange {
@@ -43,11 +55,13 @@ struct IndexChange {
   std::vector<std::string> superseded_keys;
 };
 
-// The index of one partition and generation, over all collections: FAISS for the vectors, RocksDB
-// for chunk text, offsets, vectors (float16) and which revision of a document is current. RocksDB
-// is the truth; snapshot files of vectors shorten opening, are checked, and rebuilt when damaged.
-// One thread applies; search() is free for any thread and never waits for I/O of a writer. A search
-// sees a document's old revision or its new one, never both, never half.
+// The index of one partition and generation, over all collections, as segments: rows with their
+// vectors, words and metadata, of which one grows in memory and the others are files. RocksDB is
+// the truth (chunk text, vectors as float16, which revision of a document is current, offsets): a
+// segment's file that is damaged is made again from it, and what RocksDB cannot read is removed and
+// comes again from the log. One thread applies; two of the index's own write segments and merge
+// them. search() is free for any thread and never waits for anybody's I/O. A search sees a
+// document's old revision or its new one, never both, never half.
 class PartitionIndex {
  public:
   virtual ~PartitionIndex() = default;
@@ -60,15 +74,21 @@ class PartitionIndex {
   virtual Status checkpoint(Offset position) = 0;
   virtual std::optional<Offset> restored() const = 0;  // the position of the last checkpoint
 
-  // Writes snapshot files where blocks of vectors have filled up since the last call, else does
-  // nothing; the runner's thread. It only shortens opening: a failure loses nothing.
+  // Where segments became files since the last one: a copy of all that was applied, by hard links,
+  // in DIRECTORY/snapshots/; the one before goes. Else does nothing. The runner's thread. A failure
+  // loses nothing.
   virtual Status snapshot() = 0;
 
-  virtual Result<std::vector<Passage>> search(const IndexSearch& search) const = 0;
-  virtual IndexCounts counts(std::string_view collection) const = 0;  // empty name: all
+  // Questions that wait together are searched together; one result each.
+  virtual std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const = 0;
+  virtual IndexCounts counts() const = 0;  // looks at every file: not for each search
+
+  // Returns once nothing is left to be written or merged: for tests and measurements.
+  virtual Status settle() { return {}; }
 };
 
-// `rejected` when the directory holds vectors of other dimensions.
+// `rejected` when the directory holds vectors of other dimensions. What is damaged or of another
+// format is removed, and the index opens without a position: the log has it all.
 Result<std::unique_ptr<PartitionIndex>> open_partition_index(const IndexOptions& options,
                                                              MetricsRegistry& metrics);
 

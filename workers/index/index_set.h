@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "workers/index/index.h"
@@ -26,8 +25,7 @@ class IndexSet {
 
   std::int32_t partitions() const { return static_cast<std::int32_t>(indexes_.size()); }
   int generation() const { return generation_; }
-  PartitionIndex* find(std::int32_t partition) const;     // null: there is no such partition
-  IndexCounts counts(std::string_view collection) const;  // over all partitions
+  PartitionIndex* find(std::int32_t partition) const;  // null: there is no such partition
 
  private:
   int generation_;

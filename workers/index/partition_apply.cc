@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "common/clock.h"
@@ -80,9 +80,10 @@ Status check(const EmbeddingEvent& event, std::int32_t dimensions) {
   return {};
 }
 
-RevisionRow revision_row(const DocumentRef& document) {
-  return {document.document_id, document.revision, document.title, document.name,
-          document.metadata};
+RevisionRow revision_row(const ChunkEvent& event) {
+  const DocumentRef& document = event.document;
+  return {document.document_id, document.revision, document.title,
+          document.name,        document.metadata, language_of(event.chunks)};
 }
 
 // The document once this record, which completes its revision, is in.
@@ -120,8 +121,17 @@ Result<StoredPartitionIndex::Arrival> StoredPartitionIndex::arrive(
     const EmbeddingEvent& event) const {
   const ChunkEvent& batch = event.chunk_batch;
   if (Status checked = check(event, options_.dimensions); !checked) return checked.error();
-  Arrival arrival{
-      batch, document_key(batch.document), encode_float16(event.vectors), {}, {}, nullptr, 0, {}};
+  Arrival arrival{batch,
+                  document_key(batch.document),
+                  encode_float16(event.vectors),
+                  {},
+                  {},
+                  nullptr,
+                  0,
+                  {},
+                  {},
+                  {},
+                  {}};
   if (!decode_float16(arrival.encoded, arrival.vectors)) {
     return rejected("a vector has a value that is not finite in float16");
   }
@@ -132,8 +142,26 @@ Result<StoredPartitionIndex::Arrival> StoredPartitionIndex::arrive(
   return arrival;
 }
 
+// What the words of the batch are, and whose. A revision is as its first batch said.
+Status StoredPartitionIndex::analyze(Arrival& arrival) const {
+  const ChunkEvent& event = arrival.event;
+  if (event.removed) return {};
+  if (arrival.staged == nullptr) {
+    arrival.revision = revision_row(event);
+  } else {
+    Result<RevisionRow> revision = store_->view().revision(arrival.staged->number);
+    if (!revision) return revision.error();
+    arrival.revision = std::move(*revision);
+  }
+  for (const Chunk& chunk : event.chunks) {
+    arrival.terms.emplace_back(chunk, arrival.revision.title, arrival.revision.language);
+  }
+  return {};
+}
+
 Result<IndexChange> StoredPartitionIndex::apply(const EmbeddingEvent& event) {
   const Clock::Steady started = system_clock().now();
+  if (Status room = wait_for_room(); !room) return room.error();
   Result<Arrival> arrival = arrive(event);
   if (!arrival) return arrival.error();
   const ChunkEvent& batch = event.chunk_batch;
@@ -152,21 +180,19 @@ Result<IndexChange> StoredPartitionIndex::apply(const EmbeddingEvent& event) {
     if (arrival->staged->arrived.contains(batch.batch)) return IndexChange{};
   }
   Result<IndexChange> change = apply_new(*arrival);
-  apply_seconds_.observe(std::chrono::duration<double>(system_clock().now() - started).count());
+  if (!change) note_damage(change.error());
+  probe_.apply_seconds.observe(
+      std::chrono::duration<double>(system_clock().now() - started).count());
   return change;
 }
 
 Result<IndexChange> StoredPartitionIndex::apply_new(Arrival& arrival) {
   const ChunkEvent& event = arrival.event;
+  if (Status analyzed = analyze(arrival); !analyzed) return analyzed.error();
   StoreBatch batch{*store_};
   arrival.number = arrival.staged != nullptr ? arrival.staged->number : batch.next_revision();
   arrival.range = {batch.numbers().slot, event.chunks.size()};
-  if (!event.removed) batch.put_revision(arrival.number, revision_row(event.document));
-  const std::size_t vector_bytes = static_cast<std::size_t>(options_.dimensions) * 2;
-  for (std::size_t i = 0; i < event.chunks.size(); ++i) {
-    batch.add_chunk({arrival.number, event.chunks[i]},
-                    std::string_view{arrival.encoded}.substr(i * vector_bytes, vector_bytes));
-  }
+  if (!event.removed) put_rows(batch, arrival);
   const std::size_t arrived = arrival.staged != nullptr ? arrival.staged->arrived.size() : 0;
   if (!event.removed && arrived + 1 < static_cast<std::size_t>(event.batches)) {
     if (Status staged = stage(batch, arrival); !staged) return staged.error();
@@ -179,16 +205,47 @@ Result<IndexChange> StoredPartitionIndex::apply_new(Arrival& arrival) {
   return change_of(arrival.key, next.current());
 }
 
+void StoredPartitionIndex::put_rows(StoreBatch& batch, Arrival& arrival) const {
+  const ChunkEvent& event = arrival.event;
+  batch.put_revision(arrival.number, arrival.revision);
+  const std::size_t vector_bytes = static_cast<std::size_t>(options_.dimensions) * 2;
+  for (std::size_t i = 0; i < event.chunks.size(); ++i) {
+    batch.add_chunk({arrival.number, event.chunks[i]},
+                    std::string_view{arrival.encoded}.substr(i * vector_bytes, vector_bytes));
+  }
+  const std::string& name = event.document.collection;
+  const auto known = collections_.find(name);
+  if (known != collections_.end()) {
+    arrival.collection = known->second;
+  } else {
+    arrival.collection.number = static_cast<std::uint32_t>(collections_.size());
+  }
+  std::vector<std::string>& languages = arrival.collection.languages;
+  const bool new_language = std::ranges::count(languages, arrival.revision.language) == 0;
+  if (new_language) languages.push_back(arrival.revision.language);
+  if (new_language || known == collections_.end()) batch.put_collection(name, arrival.collection);
+}
+
+// Rows that nobody sees yet.
+void StoredPartitionIndex::append(const Arrival& arrival) {
+  if (arrival.event.removed) return;
+  {
+    const auto lock = lock_.write();
+    collections_.insert_or_assign(arrival.event.document.collection, arrival.collection);
+  }
+  std::vector<std::uint64_t> slots(arrival.range.count);
+  std::iota(slots.begin(), slots.end(), arrival.range.first);
+  append({slots, arrival.vectors, arrival.terms, arrival.collection.number,
+          arrival.revision.metadata});
+}
+
 Status StoredPartitionIndex::stage(StoreBatch& batch, const Arrival& arrival) {
   const StagedRow row{arrival.number, arrival.event.batches, arrival.range};
   const std::string& revision = arrival.event.document.revision;
   batch.put_staged(arrival.key, revision, arrival.event.batch, row);
   if (Status written = write(batch); !written) return written;
   staging_.add(arrival.key, revision, arrival.event.batch, row);
-  {
-    const std::unique_lock lock{mutex_};
-    vectors_.append(arrival.range.first, arrival.vectors);
-  }
+  append(arrival);
   return {};
 }
 
@@ -215,12 +272,12 @@ Status StoredPartitionIndex::swap(StoreBatch& batch, const Arrival& arrival,
   batch.put_document(arrival.key, next);
   if (Status written = write(batch); !written) return written;
 
+  append(arrival);
   flip(arrival, next, garbage);
   staging_.settle(arrival.key, arrival.number);
   // Removed by the next write, that is after the flip: a search that began before it still finds
   // the rows of the old revision.
   garbage_.insert(garbage_.end(), garbage.begin(), garbage.end());
-  compact();
   show_counts();
   return {};
 }
@@ -228,14 +285,13 @@ Status StoredPartitionIndex::swap(StoreBatch& batch, const Arrival& arrival,
 void StoredPartitionIndex::flip(const Arrival& arrival, const DocumentRow& next,
                                 const std::vector<ChunkStore::Garbage>& garbage) {
   const std::string& collection = arrival.event.document.collection;
-  const std::unique_lock lock{mutex_};
-  vectors_.append(arrival.range.first, arrival.vectors);
+  const auto lock = lock_.write();
   if (next.chunks() > 0) {
     const Audience audience = audiences_.acquire(collection, next.allow, next.chunks());
-    for (const SlotRange& range : next.ranges) vectors_.set_audience(range, audience);
+    for (const SlotRange& range : next.ranges) segments_.set_audience(range, audience);
   }
   for (const ChunkStore::Garbage& superfluous : garbage) {
-    for (const SlotRange& range : superfluous.ranges) vectors_.set_audience(range, kDeadRow);
+    for (const SlotRange& range : superfluous.ranges) segments_.set_audience(range, kDeadRow);
   }
   if (arrival.document) {
     const DocumentRow& before = *arrival.document;
@@ -251,17 +307,6 @@ Status StoredPartitionIndex::write(StoreBatch& batch) {
   garbage_.clear();
   changed_ = true;
   return {};
-}
-
-void StoredPartitionIndex::compact() {
-  for (;;) {
-    VectorBlocks::Compaction compaction = vectors_.compaction();
-    if (compaction.count == 0) return;
-    stale_files_ = true;
-    std::vector<VectorBlock> replaced;  // freed after the lock
-    const std::unique_lock lock{mutex_};
-    replaced = vectors_.replace(std::move(compaction));
-  }
 }
 
 }  // namespace millrace

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <numeric>
 #include <utility>
 
 #include "common/logging.h"
@@ -7,48 +9,72 @@
 namespace millrace {
 namespace {
 
-constexpr std::uint64_t kRowsPerRead = 1'024;  // of vectors from RocksDB: 1.5 MB at 384 dimensions
+constexpr std::uint64_t kRowsPerRead = 256;  // of texts and vectors from RocksDB: about 1 MB
 
 std::uint64_t end_of(const SlotRange& range) { return range.first + range.count; }
+
+std::uint64_t first_slot(const SealedSegment& segment) { return segment.slots()[0]; }
+std::uint64_t end_slot(const SealedSegment& segment) {
+  return segment.slots()[segment.rows() - 1] + 1;
+}
+
+// What the name of a segment's folder counts; none when it is none.
+std::optional<std::uint64_t> number_of(std::string_view name) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
 
 }  // namespace
 
 Status StoredPartitionIndex::open() {
+  std::error_code error;
+  if (std::filesystem::exists(options_.directory / kDamageFile, error)) {
+    return fatal("damage was found when " + options_.directory.string() + " was last used");
+  }
   Result<std::unique_ptr<ChunkStore>> store =
       ChunkStore::open(options_.directory / "store", options_.dimensions);
   if (!store) return store.error();
   store_ = std::move(*store);
+  if (Status made = make_directory(segments_directory()); !made) return made;
   std::vector<Needed> needed;
   if (Status loaded = load_rows(needed); !loaded) return loaded;
-  if (Status loaded = load_vectors(std::move(needed)); !loaded) return loaded;
-  compact();
+  if (Status loaded = load_segments(std::move(needed)); !loaded) return loaded;
+  sealer_.wake();
+  merger_.wake();
+  probe_.bytes.set(static_cast<double>(tree_bytes(options_.directory)));
   show_counts();
   return {};
 }
 
+Result<std::uint32_t> StoredPartitionIndex::collection_of(std::string_view key) const {
+  const auto found = collections_.find(key.substr(0, key.find('/')));
+  if (found == collections_.end()) return fatal("a document is of a collection without a row");
+  return found->second.number;
+}
+
 Status StoredPartitionIndex::load_rows(std::vector<Needed>& needed) {
-  Status read = store_->each_document([&](std::string_view key, const DocumentRow& row) {
+  Status read = store_->each_collection([this](std::string_view name, CollectionRow row) {
+    collections_.emplace(name, std::move(row));
+  });
+  if (!read) return read;
+  Status known;
+  read = store_->each_document([&](std::string_view key, const DocumentRow& row) {
     count(key, row, 1);
     if (row.chunks() == 0) return;
+    const Result<std::uint32_t> collection = collection_of(key);
+    if (!collection) {
+      known = collection.error();
+      return;
+    }
     const Audience audience =
         audiences_.acquire(key.substr(0, key.find('/')), row.allow, row.chunks());
-    for (const SlotRange& range : row.ranges) needed.push_back({range, audience});
+    for (const SlotRange& range : row.ranges) needed.push_back({range, audience, *collection});
   });
   if (!read) return read;
-  read = store_->each_staged([&](std::string_view key, const StagedRow& row) -> Status {
-    const std::size_t id_end = key.find('\0');
-    const std::size_t revision_end = key.find('\0', id_end + 1);
-    if (id_end == std::string_view::npos || revision_end == std::string_view::npos) {
-      return fatal("a staged batch has a damaged key; remove " + options_.directory.string() +
-                   ", it is built again from the log");
-    }
-    const auto batch = big_endian_from(key.substr(revision_end + 1));
-    staging_.add(key.substr(0, id_end), key.substr(id_end + 1, revision_end - id_end - 1),
-                 static_cast<std::int32_t>(batch.value_or(0)), row);
-    if (row.range.count > 0) needed.push_back({row.range, kStagedRow});
-    return {};
-  });
-  if (!read) return read;
+  if (!known) return known;
+  if (Status staged = load_staged(needed); !staged) return staged;
   std::sort(needed.begin(), needed.end(),
             [](const Needed& a, const Needed& b) { return a.range.first < b.range.first; });
   Result<std::vector<ChunkStore::Garbage>> garbage = store_->garbage();
@@ -57,27 +83,82 @@ Status StoredPartitionIndex::load_rows(std::vector<Needed>& needed) {
   return {};
 }
 
-namespace {
-
-// Slots of `block` that lie in the ranges; both ascend.
-template <class Needed>
-std::uint64_t slots_within(const VectorBlock& block, std::span<const Needed> needed) {
-  std::uint64_t found = 0;
-  std::size_t at = 0;
-  for (std::size_t row = 0; row < block.size() && at < needed.size();) {
-    const std::uint64_t slot = block.rows->slots[row];
-    if (slot >= end_of(needed[at].range)) {
-      ++at;
-      continue;
+Status StoredPartitionIndex::load_staged(std::vector<Needed>& needed) {
+  return store_->each_staged([&](std::string_view key, const StagedRow& row) -> Status {
+    const std::size_t id_end = key.find('\0');
+    const std::size_t revision_end = key.find('\0', id_end + 1);
+    if (id_end == std::string_view::npos || revision_end == std::string_view::npos) {
+      return fatal("a staged batch has a damaged key");
     }
-    found += slot >= needed[at].range.first ? 1U : 0U;
-    ++row;
-  }
-  return found;
+    const auto batch = big_endian_from(key.substr(revision_end + 1));
+    staging_.add(key.substr(0, id_end), key.substr(id_end + 1, revision_end - id_end - 1),
+                 static_cast<std::int32_t>(batch.value_or(0)), row);
+    if (row.range.count == 0) return {};
+    const Result<std::uint32_t> collection = collection_of(key);
+    if (!collection) return collection.error();
+    needed.push_back({row.range, kStagedRow, *collection});
+    return {};
+  });
 }
 
-// The first range from `next` on that lies at or behind `border`. A batch may have filled one block
-// and gone on in the next one: a range across the border is cut in two.
+// Those that are whole and of this index, by slot. Where a crash left a merge's result beside what
+// it was made of, the result, which is newer, is taken.
+Result<StoredPartitionIndex::SealedSegments> StoredPartitionIndex::open_segments() {
+  Result<std::vector<std::string>> names = names_in(segments_directory());
+  if (!names) return names.error();
+  std::sort(names->begin(), names->end(), [](const std::string& a, const std::string& b) {
+    return number_of(a).value_or(0) > number_of(b).value_or(0);
+  });
+  SealedSegments segments;
+  for (const std::string& name : *names) {
+    const std::filesystem::path directory = segments_directory() / name;
+    Result<std::shared_ptr<const SealedSegment>> segment = rejected("it was not finished");
+    if (const auto number = number_of(name)) {
+      last_name_ = std::max(last_name_.load(), *number);
+      segment = SealedSegment::open(directory, store_->index_id(),
+                                    static_cast<std::size_t>(options_.dimensions));
+    }
+    if (segment && end_slot(**segment) > store_->numbers().slot) {
+      segment = rejected("slots that were never given");
+    }
+    const auto overlaps = [&](const std::shared_ptr<const SealedSegment>& other) {
+      return first_slot(*other) < end_slot(**segment) && first_slot(**segment) < end_slot(*other);
+    };
+    if (segment && std::ranges::any_of(segments, overlaps)) segment = rejected("it was merged");
+    if (segment) {
+      segments.push_back(std::move(*segment));
+      continue;
+    }
+    log_event(LogLevel::warning, "index_segment_removed",
+              {{"directory", directory.string()}, {"reason", segment.error().message}});
+    if (Status removed = remove_tree(directory); !removed) return removed.error();
+  }
+  std::ranges::sort(segments, {}, [](const auto& segment) { return first_slot(*segment); });
+  return segments;
+}
+
+Status StoredPartitionIndex::load_segments(std::vector<Needed> needed) {
+  Result<SealedSegments> segments = open_segments();
+  if (!segments) return segments.error();
+  sealer_.start([this](const std::stop_token& stop) { return seal(stop); });
+  merger_.start([this](const std::stop_token& stop) { return merge(stop); });
+  std::size_t next = 0;
+  for (std::shared_ptr<const SealedSegment>& segment : *segments) {
+    const std::filesystem::path directory = segment->directory();
+    const Result<std::string_view> refused = load_segment(std::move(segment), needed, next);
+    if (!refused) return refused.error();
+    if (refused->empty()) continue;
+    log_event(LogLevel::warning, "index_segment_removed",
+              {{"directory", directory.string()}, {"reason", *refused}});
+    if (Status removed = remove_tree(directory); !removed) return removed;
+  }
+  return load_from_store(std::span<const Needed>{needed}.subspan(next));
+}
+
+namespace {
+
+// The first of needed[next…] that lies behind `border`. A batch may have filled one segment and
+// gone on in the next one: a range across the border is cut in two.
 template <class Needed>
 std::size_t cut_at(std::vector<Needed>& needed, std::size_t next, std::uint64_t border) {
   auto range =
@@ -92,85 +173,100 @@ std::size_t cut_at(std::vector<Needed>& needed, std::size_t next, std::uint64_t 
   return static_cast<std::size_t>(range - needed.begin());
 }
 
-}  // namespace
-
-// Places the block of one file behind what is there, with everything needed before it. False when
-// the file is of no use.
-bool StoredPartitionIndex::load_block(const std::string& name, std::vector<Needed>& needed,
-                                      std::size_t& next, Status& status) {
-  Result<VectorBlock> block = files_.read(name, store_->index_id(), store_->numbers().slot);
-  if (!block) {
-    log_event(LogLevel::warning, "index_snapshot_ignored",
-              {{"file", name}, {"reason", block.error().message}});
-    return false;
+// Whether all slots of the ranges, which ascend, are among the segment's.
+template <class Needed>
+bool has_all(const SealedSegment& segment, std::span<const Needed> needed) {
+  const std::uint64_t* slot = segment.slots();
+  const std::uint64_t* end = slot + segment.rows();
+  for (const Needed& n : needed) {
+    slot = std::lower_bound(slot, end, n.range.first);
+    // They ascend: where the first and the last stand so far apart, all between are there.
+    if (static_cast<std::uint64_t>(end - slot) < n.range.count || *slot != n.range.first ||
+        slot[n.range.count - 1] != end_of(n.range) - 1) {
+      return false;
+    }
   }
-  const std::uint64_t first = block->first_slot();
-  const std::uint64_t end = block->last_slot() + 1;
-  if (!vectors_.blocks().empty() && vectors_.blocks().back().last_slot() >= first) return false;
-  const std::size_t begin = cut_at(needed, next, first);
-  cut_at(needed, begin, end);
-  std::size_t behind = begin;
-  std::uint64_t wanted = 0;
-  for (; behind < needed.size() && needed[behind].range.first < end; ++behind) {
-    wanted += needed[behind].range.count;
-  }
-  const std::span<const Needed> all{needed};
-  const std::span<const Needed> inside = all.subspan(begin, behind - begin);
-  if (wanted == 0 || slots_within(*block, inside) != wanted) return false;
-  status = load_from_store(all.subspan(next, begin - next));
-  if (!status) return true;
-  vectors_.append_block(std::move(*block));
-  for (const Needed& n : inside) vectors_.set_audience(n.range, n.audience);
-  next = behind;
   return true;
 }
 
-Status StoredPartitionIndex::load_vectors(std::vector<Needed> needed) {
-  std::size_t next = 0;
-  const Result<std::vector<std::string>> names = files_.list();
-  if (!names) return names.error();
-  for (const std::string& name : *names) {
-    Status status;
-    if (!load_block(name, needed, next, status)) stale_files_ = true;
-    if (!status) return status;
-  }
-  // Before any slot is given: what a refused file names might be given again.
-  if (stale_files_) {
-    if (Status removed = remove_stale_files(); !removed) return removed;
-  }
-  return load_from_store(std::span<const Needed>{needed}.subspan(next));
+}  // namespace
+
+// Places a segment behind what is there, with everything needed before it. Why it is of no use,
+// else nothing.
+Result<std::string_view> StoredPartitionIndex::load_segment(
+    std::shared_ptr<const SealedSegment> segment, std::vector<Needed>& needed, std::size_t& next) {
+  const std::size_t begin = cut_at(needed, next, first_slot(*segment));
+  const std::size_t behind = cut_at(needed, begin, end_slot(*segment));
+  const std::span<const Needed> all{needed};
+  const std::span<const Needed> inside = all.subspan(begin, behind - begin);
+  if (inside.empty()) return "nothing in it is alive";
+  if (!has_all(*segment, inside)) return "it does not have the rows of the store";
+  if (Status read = load_from_store(all.subspan(next, begin - next)); !read) return read.error();
+  const auto lock = lock_.write();
+  segments_.append(std::move(segment));
+  for (const Needed& n : inside) segments_.set_audience(n.range, n.audience);
+  next = behind;
+  return std::string_view{};
 }
 
 Status StoredPartitionIndex::load_from_store(std::span<const Needed> needed) {
-  std::vector<float> values;
-  for (std::size_t begin = 0; begin < needed.size();) {
-    // As many neighbouring ranges as one read takes; a long range is read piece by piece.
-    SlotRange run = needed[begin].range;
-    std::size_t end = begin + 1;
-    while (end < needed.size() && needed[end].range.first == end_of(run) &&
-           run.count + needed[end].range.count <= kRowsPerRead) {
-      run.count += needed[end++].range.count;
+  for (const Needed& n : needed) {
+    for (std::uint64_t done = 0; done < n.range.count; done += kRowsPerRead) {
+      if (Status room = wait_for_room(); !room) return room;
+      const SlotRange piece{n.range.first + done, std::min(kRowsPerRead, n.range.count - done)};
+      if (Status read = load_piece(piece, n.collection); !read) return read;
     }
-    for (std::uint64_t done = 0; done < run.count; done += kRowsPerRead) {
-      const SlotRange piece{run.first + done, std::min(kRowsPerRead, run.count - done)};
-      if (Status read = store_->vectors(piece, values); !read) return read;
-      vectors_.append(piece.first, values);
-    }
-    for (; begin < end; ++begin) {
-      vectors_.set_audience(needed[begin].range, needed[begin].audience);
-    }
+    const auto lock = lock_.write();
+    segments_.set_audience(n.range, n.audience);
   }
   return {};
 }
+
+// Rows of one batch, and so of one revision.
+Status StoredPartitionIndex::load_piece(SlotRange piece, std::uint32_t collection) {
+  std::vector<std::uint64_t> slots(piece.count);
+  std::iota(slots.begin(), slots.end(), piece.first);
+  const StoreView view = store_->view();
+  Result<std::vector<ChunkRow>> rows = view.chunks(slots);
+  if (!rows) return rows.error();
+  Result<RevisionRow> revision = view.revision(rows->front().revision_number);
+  if (!revision) return revision.error();
+  std::vector<float> vectors(slots.size() * static_cast<std::size_t>(options_.dimensions));
+  if (Status read = view.vectors(slots, vectors); !read) return read;
+  std::vector<ChunkTerms> terms;
+  for (const ChunkRow& row : *rows) {
+    terms.emplace_back(row.chunk, revision->title, revision->language);
+  }
+  append({slots, vectors, terms, collection, revision->metadata});
+  return {};
+}
+
+namespace {
+
+Result<std::unique_ptr<PartitionIndex>> open_as_it_is(const IndexOptions& options,
+                                                      MetricsRegistry& metrics) {
+  auto index = std::make_unique<StoredPartitionIndex>(options, metrics);
+  if (Status opened = index->open(); !opened) return opened.error();
+  return std::unique_ptr<PartitionIndex>{std::move(index)};
+}
+
+}  // namespace
 
 Result<std::unique_ptr<PartitionIndex>> open_partition_index(const IndexOptions& options,
                                                              MetricsRegistry& metrics) {
   if (options.dimensions < 1 || options.block_rows < 1) {
     return rejected("an index needs at least one dimension and one row per block");
   }
-  auto index = std::make_unique<StoredPartitionIndex>(options, metrics);
-  if (Status opened = index->open(); !opened) return opened.error();
-  return std::unique_ptr<PartitionIndex>{std::move(index)};
+  Result<std::unique_ptr<PartitionIndex>> index = open_as_it_is(options, metrics);
+  if (index || index.error().kind != Error::Kind::fatal) return index;
+  log_event(LogLevel::error, "index_removed",
+            {{"directory", options.directory.string()}, {"reason", index.error().message}});
+  // The note of the damage goes last: a crash in between leaves it to the next opening.
+  for (const std::string_view part :
+       {std::string_view{"segments"}, std::string_view{"store"}, kDamageFile}) {
+    if (Status removed = remove_tree(options.directory / part); !removed) return removed.error();
+  }
+  return open_as_it_is(options, metrics);
 }
 
 }  // namespace millrace

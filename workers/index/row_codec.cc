@@ -5,7 +5,7 @@
 namespace millrace {
 namespace {
 
-constexpr unsigned char kVersion = 1;
+constexpr unsigned char kVersion = 2;
 
 // Both directions visit the fields in one function, row by row, so that they cannot drift apart.
 class Encoder {
@@ -130,7 +130,12 @@ bool visit_chunk(Coder& coder, Row& row) {
 template <class Coder, class Row>
 bool visit_revision(Coder& coder, Row& row) {
   return coder.text(row.document_id) && coder.text(row.revision) && coder.text(row.title) &&
-         coder.text(row.name) && coder.text(row.metadata);
+         coder.text(row.name) && coder.text(row.metadata) && coder.text(row.language);
+}
+
+template <class Coder, class Row>
+bool visit_collection(Coder& coder, Row& row) {
+  return coder.integer(row.number) && visit_texts(coder, row.languages);
 }
 
 template <class Coder, class Row>
@@ -169,6 +174,11 @@ std::string encode(const RevisionRow& row) {
   visit_revision(out, row);
   return out.take();
 }
+std::string encode(const CollectionRow& row) {
+  Encoder out;
+  visit_collection(out, row);
+  return out.take();
+}
 std::string encode(const DocumentRow& row) {
   Encoder out;
   visit_document(out, row);
@@ -192,6 +202,10 @@ bool decode(std::string_view bytes, ChunkRow& row) {
 bool decode(std::string_view bytes, RevisionRow& row) {
   Decoder in{bytes};
   return visit_revision(in, row) && in.finish();
+}
+bool decode(std::string_view bytes, CollectionRow& row) {
+  Decoder in{bytes};
+  return visit_collection(in, row) && in.finish();
 }
 bool decode(std::string_view bytes, DocumentRow& row) {
   Decoder in{bytes};

@@ -32,6 +32,13 @@ struct RevisionRow {
   std::string title;
   std::string name;
   std::string metadata;
+  std::string language;  // of its texts, so that their terms are made the same way again
+};
+
+// A collection: the number by which words know it, and the languages of its texts ever since.
+struct CollectionRow {
+  std::uint32_t number = 0;
+  std::vector<std::string> languages;
 };
 
 // The records of one revision on `embeddings.gN`.
@@ -70,12 +77,14 @@ struct StagedRow {
 
 std::string encode(const ChunkRow& row);
 std::string encode(const RevisionRow& row);
+std::string encode(const CollectionRow& row);
 std::string encode(const DocumentRow& row);
 std::string encode(const StagedRow& row);
 std::string encode(const std::vector<SlotRange>& ranges);
 // False when the bytes are damaged or of a version that this program does not know.
 bool decode(std::string_view bytes, ChunkRow& row);
 bool decode(std::string_view bytes, RevisionRow& row);
+bool decode(std::string_view bytes, CollectionRow& row);
 bool decode(std::string_view bytes, DocumentRow& row);
 bool decode(std::string_view bytes, StagedRow& row);
 bool decode(std::string_view bytes, std::vector<SlotRange>& ranges);

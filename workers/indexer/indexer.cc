@@ -1,5 +1,6 @@
 #include "workers/indexer/indexer.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -113,6 +114,41 @@ Offsets Indexer::restored() const {
     offsets[{topic, partition}] = indexes_.find(partition)->restored().value_or(0);
   }
   return offsets;
+}
+
+Outputs Indexer::report(const std::vector<TopicPartition>& assigned) {
+  // What another process writes meanwhile is not what we know.
+  std::erase_if(reported_, [&assigned](const auto& entry) {
+    return std::ranges::find(assigned, entry.first, &TopicPartition::partition) == assigned.end();
+  });
+  reporting_.clear();
+  Outputs outputs;
+  if (assigned.empty() || clock_.now() < next_report_) return outputs;
+  next_report_ = clock_.now() + kReportInterval;
+  for (const TopicPartition& source : assigned) {
+    const PartitionIndex* index = indexes_.find(source.partition);
+    if (index == nullptr) continue;  // fatal when its first record comes
+    IndexState state{.generation = indexes_.generation(),
+                     .partition = source.partition,
+                     .position = index->restored().value_or(0),
+                     .at = clock_.wall_now(),
+                     .counts = index->counts()};
+    const auto known = reported_.find(source.partition);
+    if (known != reported_.end() && known->second.position == state.position &&
+        known->second.counts == state.counts) {
+      continue;
+    }
+    outputs.push_back(to_record(state));
+    reporting_.emplace(source.partition, std::move(state));
+  }
+  return outputs;
+}
+
+void Indexer::reported() {
+  for (auto& [partition, state] : reporting_) {
+    reported_.insert_or_assign(partition, std::move(state));
+  }
+  reporting_.clear();
 }
 
 }  // namespace millrace

@@ -3,20 +3,28 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/post.hpp>
+#include <cassert>
 #include <chrono>
 #include <latch>
-#include <optional>
 #include <thread>
 #include <utility>
 
 #include "common/logging.h"
 #include "schemas/query.h"
+#include "workers/text/analyzer.h"
 
 namespace millrace {
 namespace {
 
 // Beside the runner's thread. A scan is bound by the memory, which a few cores use up.
 const std::size_t kHelpers = std::clamp(std::thread::hardware_concurrency(), 2U, 8U) - 1;
+
+// Of the best passages some do not stay where documents may have only one, or where those that say
+// the same fall behind: a partition then gives this many times as many, up to the bound.
+constexpr std::size_t kSpareTimes = 4;
+constexpr std::size_t kSpareMax = 100;
+
+static_assert(LexicalEvidence::kWordsMax >= kQueryWordsMax);
 
 PassagesEvent passages_for(const SearchRequest& request, const Record& record) {
   PassagesEvent event;
@@ -27,34 +35,77 @@ PassagesEvent passages_for(const SearchRequest& request, const Record& record) {
   return event;
 }
 
-Result<std::vector<Passage>> search(const IndexSet& indexes, const Record& record,
-                                    const SearchRequest& request) {
-  const PartitionIndex* index = indexes.find(record.partition);
-  if (index == nullptr) {
-    return rejected("there is no index for partition " + std::to_string(record.partition) +
-                    ", only " + std::to_string(indexes.partitions()));
-  }
+// Borrows from the request.
+IndexSearch search_for(const SearchRequest& request, std::size_t candidates_min) {
+  const Query& query = request.query;
   IndexSearch wanted;
-  wanted.collection = request.query.collection;
-  wanted.vector = request.vector;
-  wanted.top_k = static_cast<std::size_t>(std::max<std::int64_t>(request.query.top_k, 0));
-  wanted.sees_everything = request.query.sees_everything;
-  wanted.groups = request.query.groups;
-  return index->search(wanted);
+  wanted.collection = query.collection;
+  if (query.mode != SearchMode::dense) wanted.question = query.question;
+  if (query.mode != SearchMode::lexical) wanted.vector = request.vector;
+  wanted.top_k = static_cast<std::size_t>(std::max<std::int64_t>(query.top_k, 0));
+  wanted.with_vectors = query.diversity > 0;
+  if (query.one_per_document || query.diversity > 0) {
+    wanted.top_k =
+        std::max(wanted.top_k, std::min(wanted.top_k, kSpareMax / kSpareTimes) * kSpareTimes);
+  }
+  wanted.top_k = std::max(wanted.top_k, candidates_min);
+  wanted.sees_everything = query.sees_everything;
+  wanted.groups = query.groups;
+  wanted.filter = query.filter;
+  return wanted;
 }
 
 }  // namespace
 
-Searcher::Searcher(const IndexSet& indexes, const Clock& clock)
-    : indexes_{indexes}, clock_{clock}, helpers_{kHelpers} {}
+// A record of the batch and what becomes of it.
+struct Searcher::Asked {
+  const Record* record = nullptr;
+  Result<SearchRequest> request;
+  Outputs outputs = {};
+};
+
+Searcher::Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min)
+    : indexes_{indexes}, clock_{clock}, candidates_min_{candidates_min}, helpers_{kHelpers} {}
 
 std::vector<Result<Outputs>> Searcher::process(std::span<const Record> batch) {
-  std::vector<std::optional<Result<Outputs>>> answers(batch.size());
+  std::vector<Asked> asked;
+  asked.reserve(batch.size());
+  std::vector<Asked*> readable;
+  for (const Record& record : batch) {
+    asked.push_back({&record, search_request_from(record)});
+    if (asked.back().request) readable.push_back(&asked.back());
+  }
+  const auto partition_of = [](const Asked* each) { return each->record->partition; };
+  std::ranges::stable_sort(readable, {}, partition_of);
+  // No part is more than a core's share, lest the others wait for the one with a busy partition.
+  const std::size_t part_max = readable.size() / (kHelpers + 1) + 1;
+  std::vector<std::span<Asked*>> parts;
+  for (std::size_t begin = 0, end = 0; begin < readable.size(); begin = end) {
+    while (end < readable.size() && end - begin < part_max &&
+           partition_of(readable[end]) == partition_of(readable[begin])) {
+      ++end;
+    }
+    parts.push_back(std::span{readable}.subspan(begin, end - begin));
+  }
+  side_by_side(parts);
+  std::vector<Result<Outputs>> results;
+  results.reserve(batch.size());
+  for (Asked& each : asked) {
+    if (each.request) {
+      results.emplace_back(std::move(each.outputs));
+    } else {
+      results.emplace_back(each.request.error());
+    }
+  }
+  return results;
+}
+
+void Searcher::side_by_side(std::span<const std::span<Asked*>> parts) {
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
-    for (std::size_t i = next++; i < batch.size(); i = next++) answers[i] = answer(batch[i]);
+    for (std::size_t i = next++; i < parts.size(); i = next++) answer(parts[i]);
   };
-  const std::size_t helping = std::min(kHelpers, std::max<std::size_t>(batch.size(), 1) - 1);
+  const std::size_t helping = std::min(kHelpers, std::max<std::size_t>(parts.size(), 1) - 1);
   std::latch helped{static_cast<std::ptrdiff_t>(helping)};
   for (std::size_t i = 0; i < helping; ++i) {
     boost::asio::post(helpers_, [&] {
@@ -64,32 +115,44 @@ std::vector<Result<Outputs>> Searcher::process(std::span<const Record> batch) {
   }
   work();
   helped.wait();
-  std::vector<Result<Outputs>> results;
-  results.reserve(batch.size());
-  for (std::optional<Result<Outputs>>& each : answers) results.push_back(*std::move(each));
-  return results;
 }
 
-Result<Outputs> Searcher::answer(const Record& record) const {
-  const Result<SearchRequest> request = search_request_from(record);
-  if (!request) return request.error();
-  PassagesEvent event = passages_for(*request, record);
+void Searcher::answer(std::span<Asked* const> part) const {
   const Clock::Steady started = clock_.now();
-  Result<std::vector<Passage>> passages = search(indexes_, record, *request);
-  event.search_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - started).count();
-  if (passages) {
-    event.passages = std::move(*passages);
-  } else {
-    event.error = passages.error().message;
-    log_event(LogLevel::error, "search_failed",
-              {{"partition", record.partition},
-               {"query_id", request->query.query_id},
-               {"error", event.error}});
+  std::vector<Result<IndexHits>> found = search(part);
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - started);
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const SearchRequest& request = *part[i]->request;
+    PassagesEvent event = passages_for(request, *part[i]->record);
+    event.search_us = took.count();
+    if (found[i]) {
+      event.passages = std::move(found[i]->passages);
+      event.evidence = std::move(found[i]->evidence);
+    } else {
+      event.error = found[i].error().message;
+      log_event(LogLevel::error, "search_failed",
+                {{"partition", event.partition},
+                 {"query_id", request.query.query_id},
+                 {"error", event.error}});
+    }
+    part[i]->outputs.push_back(to_record(event));
   }
-  Outputs outputs;
-  outputs.push_back(to_record(event));
-  return outputs;
+}
+
+std::vector<Result<IndexHits>> Searcher::search(std::span<Asked* const> part) const {
+  const std::int32_t partition = part.front()->record->partition;
+  const PartitionIndex* index = indexes_.find(partition);
+  if (index == nullptr) {
+    const Error error = rejected("there is no index for partition " + std::to_string(partition) +
+                                 ", only " + std::to_string(indexes_.partitions()));
+    return std::vector<Result<IndexHits>>(part.size(), error);
+  }
+  std::vector<IndexSearch> searches;
+  searches.reserve(part.size());
+  for (const Asked* each : part) searches.push_back(search_for(*each->request, candidates_min_));
+  std::vector<Result<IndexHits>> found = index->search(searches);
+  assert(found.size() == part.size());
+  return found;
 }
 
 Outputs Searcher::given_up(const Record& record, const Error& error) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
+#include <span>
+#include <vector>
 
 #include "common/clock.h"
 #include "workers/index/index_set.h"
@@ -9,21 +11,27 @@
 namespace millrace {
 
 // `searches.gN` to `passages`: one record for each, from the index of the partition that the
-// request stands in. An index that fails is said in the record, so that nobody waits for it. The
-// records of a batch, such as a question's for all partitions, are searched side by side. One
-// runner's thread; the set and the clock outlive it.
+// request stands in. An index that fails is said in the record, so that nobody waits for it. What
+// waits for one partition is searched together; partitions, such as those that a question is for,
+// are searched side by side. One runner's thread; the set and the clock outlive it.
 class Searcher : public Stage {
  public:
-  Searcher(const IndexSet& indexes, const Clock& clock);
+  // `candidates_min`: passages that each partition gives at least, whatever the question shows.
+  Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min = 0);
 
   std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
   Outputs given_up(const Record& record, const Error& error) override;
 
  private:
-  Result<Outputs> answer(const Record& record) const;
+  struct Asked;
+  void side_by_side(std::span<const std::span<Asked*>> parts);
+  // Of a part of the batch, all for one partition.
+  void answer(std::span<Asked* const> part) const;
+  std::vector<Result<IndexHits>> search(std::span<Asked* const> part) const;
 
   const IndexSet& indexes_;
   const Clock& clock_;
+  const std::size_t candidates_min_;
   boost::asio::thread_pool helpers_;
 };
 

@@ -58,6 +58,27 @@ TEST_F(QueryEmbedderTest, keeps_rows_apart_when_a_record_cannot_be_read) {
   EXPECT_EQ(search_request_from(results[1]->front())->vector, model_.vector_of("good"));
 }
 
+TEST_F(QueryEmbedderTest, does_not_embed_what_is_looked_for_by_its_words_alone) {
+  Query lexical = query_of("E-1042");
+  lexical.mode = SearchMode::lexical;
+  const std::vector<Record> batch{to_record(lexical), to_record(query_of("second"))};
+  auto results = embedder_.process(batch);
+  ASSERT_EQ(model_.calls().size(), 1U);
+  EXPECT_THAT(model_.calls()[0].texts, ElementsAre("second"));
+  ASSERT_TRUE(results[0]);
+  ASSERT_EQ(results[0]->size(), 3U);
+  const Result<SearchRequest> request = search_request_from(results[0]->back());
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->query.mode, SearchMode::lexical);
+  EXPECT_TRUE(request->vector.empty());
+  EXPECT_EQ(search_request_from(results[1]->front())->vector, model_.vector_of("second"));
+
+  model_.fail(retryable("the encoder is gone"));
+  results = embedder_.process(batch);
+  EXPECT_TRUE(results[0]);
+  EXPECT_FALSE(results[1]);
+}
+
 TEST_F(QueryEmbedderTest, tells_the_asker_when_a_question_is_given_up) {
   const Outputs told = embedder_.given_up(to_record(query_of("why")), retryable("no luck"));
   ASSERT_EQ(told.size(), 1U);

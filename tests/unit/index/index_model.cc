@@ -7,8 +7,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <deque>
+#include <iterator>
+#include <numeric>
+#include <sstream>
 
 #include "schemas/float16.h"
+#include "workers/index/chunk_terms.h"
+#include "workers/index/fusion.h"
 
 namespace millrace::testing_index {
 
@@ -62,6 +68,10 @@ std::unique_ptr<PartitionIndex> open_index(const std::filesystem::path& director
     std::abort();
   }
   return std::move(*index);
+}
+
+Result<IndexHits> search_one(const PartitionIndex& index, const IndexSearch& search) {
+  return index.search({&search, 1}).front();
 }
 
 EmbeddingEvent Revision::batch(std::int32_t number) const {
@@ -181,83 +191,142 @@ IndexChange IndexModel::complete(const std::string& key, const Revision& revisio
   return change;
 }
 
-std::vector<std::pair<std::string, double>> IndexModel::search(const IndexSearch& search) const {
-  std::vector<std::pair<std::string, double>> found;
+namespace {
+
+bool may_see(const IndexSearch& search, const DocumentRef& document) {
+  if (document.collection != search.collection) return false;
+  if (!search.filter.matches(document.metadata)) return false;
+  return search.sees_everything || document.allow.empty() ||
+         std::any_of(search.groups.begin(), search.groups.end(), [&](const std::string& group) {
+           return std::ranges::count(document.allow, group) > 0;
+         });
+}
+
+double cosine(std::span<const float> question, const std::vector<float>& vector) {
+  double sum = 0;
+  for (std::size_t i = 0; i < question.size(); ++i) {
+    sum +=
+        static_cast<double>(question[i]) * static_cast<double>(float_from(float16_from(vector[i])));
+  }
+  return sum;
+}
+
+// Numbers and words that no language stems, so that the model need not know any.
+std::vector<std::string> words_of(const std::string& question) {
+  std::istringstream in{question};
+  return {std::istream_iterator<std::string>{in}, {}};
+}
+
+std::int64_t count_of(const ChunkTerms& terms, const std::string& word) {
+  for (const TermCount& each : terms.counts()) {
+    if (each.term == word) return each.count;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<ModelHit> IndexModel::search(const IndexSearch& search) const {
+  const std::vector<std::string> words = words_of(search.question);
+  std::vector<ModelHit> found;
   for (const auto& [key, revision] : current_) {
-    const std::vector<std::string>& allow = revision.document.allow;
-    const bool allowed =
-        search.sees_everything || allow.empty() ||
-        std::any_of(search.groups.begin(), search.groups.end(), [&](const std::string& group) {
-          return std::find(allow.begin(), allow.end(), group) != allow.end();
-        });
-    if (!allowed || revision.document.collection != search.collection) continue;
+    if (!may_see(search, revision.document)) continue;
     for (std::size_t i = 0; i < revision.chunks.size(); ++i) {
-      double score = 0;
-      for (std::size_t j = 0; j < search.vector.size(); ++j) {
-        score += static_cast<double>(search.vector[j]) *
-                 static_cast<double>(float_from(float16_from(revision.vectors[i][j])));
+      ModelHit hit{revision.chunks[i].chunk_id, cosine(search.vector, revision.vectors[i]), {}};
+      const ChunkTerms terms{revision.chunks[i], revision.document.title, ""};
+      bool any = false;
+      for (const std::string& word : words) {
+        hit.counts.push_back(count_of(terms, word));
+        any = any || hit.counts.back() > 0;
       }
-      found.emplace_back(revision.chunks[i].chunk_id, score);
+      if (any || !search.vector.empty()) found.push_back(std::move(hit));
     }
   }
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return a.second > b.second; });
-  if (found.size() > search.top_k) found.resize(search.top_k);
+  std::ranges::sort(found, std::ranges::greater{}, &ModelHit::cosine);
+  if (!search.vector.empty()) {
+    found.resize(std::min(found.size(), std::max(search.top_k, kRiseRank)));
+  }
   return found;
 }
 
-IndexCounts IndexModel::counts(std::string_view collection) const {
+IndexCounts IndexModel::counts() const {
   IndexCounts counts;
   for (const auto& [key, revision] : current_) {
     if (revision.removed) continue;
-    if (!collection.empty() && revision.document.collection != collection) continue;
-    ++counts.documents;
-    counts.chunks += static_cast<std::int64_t>(revision.chunks.size());
+    for (IndexedCollection* sum :
+         {&counts.all, &counts.collections[revision.document.collection]}) {
+      ++sum->documents;
+      sum->chunks += static_cast<std::int64_t>(revision.chunks.size());
+    }
   }
   return counts;
 }
 
 namespace {
 
-void expect_same_search(const PartitionIndex& index, const IndexModel& model,
-                        const IndexSearch& search) {
-  const Result<std::vector<Passage>> found = index.search(search);
-  ASSERT_TRUE(found) << found.error().message;
-  const auto wanted = model.search(search);
-  ASSERT_EQ(found->size(), wanted.size());
-  std::vector<std::string> found_ids;
-  std::vector<std::string> wanted_ids;
+void expect_same_hits(const std::vector<Passage>& found, const std::vector<ModelHit>& wanted,
+                      bool by_nearness) {
+  ASSERT_EQ(found.size(), wanted.size());
+  std::map<std::string, const Passage*> by_id;
+  for (const Passage& passage : found) by_id[passage.chunk_id] = &passage;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto passage = by_id.find(wanted[i].chunk_id);
+    ASSERT_NE(passage, by_id.end()) << wanted[i].chunk_id;
+    ASSERT_TRUE(passage->second->match);
+    const PassageMatch& match = *passage->second->match;
+    std::vector<std::int64_t> counts;
+    for (const std::vector<std::int64_t>& word : match.counts) {
+      counts.push_back(std::accumulate(word.begin(), word.end(), std::int64_t{0}));
+    }
+    EXPECT_EQ(counts, wanted[i].counts);
+    if (!by_nearness) continue;
+    ASSERT_TRUE(match.cosine);
+    EXPECT_NEAR(*match.cosine, wanted[i].cosine, 1e-5);
     // Scores differ by the order of float additions; rank by rank they are the same.
-    EXPECT_NEAR((*found)[i].score, wanted[i].second, 1e-5);
-    found_ids.push_back((*found)[i].chunk_id);
-    wanted_ids.push_back(wanted[i].first);
+    ASSERT_TRUE(found[i].match->cosine);
+    EXPECT_NEAR(*found[i].match->cosine, wanted[i].cosine, 1e-5);
   }
-  EXPECT_THAT(found_ids, ::testing::UnorderedElementsAreArray(wanted_ids));
 }
+
+Filter parsed(const std::string& filter) { return *Filter::parse(filter, {}); }
 
 }  // namespace
 
 void expect_same(const PartitionIndex& index, const IndexModel& model, std::mt19937& random) {
-  for (const std::string collection : {"a", "b", "none", ""}) {
-    const IndexCounts counts = index.counts(collection);
-    const IndexCounts wanted = model.counts(collection);
-    EXPECT_EQ(counts.documents, wanted.documents);
-    EXPECT_EQ(counts.chunks, wanted.chunks);
-  }
+  const IndexCounts counts = index.counts();
+  EXPECT_EQ(counts.all, model.counts().all);
+  EXPECT_EQ(counts.collections, model.counts().collections);
   const std::vector<std::vector<std::string>> askers{{}, {"red"}, {"blue", "red"}, {"nobody"}};
+  const std::vector<Filter> filters{{},
+                                    parsed(R"({"revision":{"gte":"R1020"}})"),
+                                    parsed(R"({"not":{"revision":{"in":["R1001","R1013"]}}})")};
+  std::deque<std::vector<float>> vectors;  // what the searches point to
+  std::vector<IndexSearch> searches;
   for (const std::string collection : {"a", "b", "none"}) {
     for (const std::vector<std::string>& groups : askers) {
       for (const std::size_t top_k : {1U, 5U, 900U}) {
-        const std::vector<float> vector = random_vector(random);
-        expect_same_search(index, model,
-                           {.collection = collection,
-                            .vector = vector,
+        vectors.push_back(random_vector(random));
+        searches.push_back({.collection = collection,
+                            .vector = vectors.back(),
                             .top_k = top_k,
                             .sees_everything = top_k == 5 && groups.empty(),
-                            .groups = groups});
+                            .groups = groups,
+                            .filter = filters[random() % filters.size()]});
       }
+      // Numbers that some texts have, and a word that none has.
+      searches.push_back({.collection = collection,
+                          .question = random() % 2 == 0 ? "3 xyzzy" : "1013 4",
+                          .top_k = 900,
+                          .groups = groups,
+                          .filter = filters[random() % filters.size()]});
     }
+  }
+  const std::vector<Result<IndexHits>> found = index.search(searches);
+  ASSERT_EQ(found.size(), searches.size());
+  for (std::size_t i = 0; i < searches.size(); ++i) {
+    ASSERT_TRUE(found[i]) << found[i].error().message;
+    SCOPED_TRACE("search " + std::to_string(i));
+    expect_same_hits(found[i]->passages, model.search(searches[i]), !searches[i].vector.empty());
   }
 }
 

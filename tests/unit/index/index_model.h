@@ -33,6 +33,8 @@ void copy_live(const std::filesystem::path& from, const std::filesystem::path& t
 std::unique_ptr<PartitionIndex> open_index(const std::filesystem::path& directory,
                                            std::size_t block_rows = 16);
 
+Result<IndexHits> search_one(const PartitionIndex& index, const IndexSearch& search);
+
 // One revision of a document, whole; batch() cuts it.
 struct Revision {
   DocumentRef document;
@@ -52,13 +54,21 @@ Revision make_revision(std::mt19937& random, const std::string& collection, cons
 Revision make_removal(const std::string& collection, const std::string& id,
                       const std::string& revision);
 
+// A chunk as it should be found: how near it is, and how often each word occurs in it.
+struct ModelHit {
+  std::string chunk_id;
+  double cosine = 0;
+  std::vector<std::int64_t> counts;
+};
+
 // What an index should show: a plain map, searched by brute force over the rounded vectors.
 class IndexModel {
  public:
   // As PartitionIndex::apply() should.
   IndexChange apply(const Revision& revision, std::int32_t batch);
-  std::vector<std::pair<std::string, double>> search(const IndexSearch& search) const;
-  IndexCounts counts(std::string_view collection) const;
+  // Nearest first; without a vector those that have a word, in any order.
+  std::vector<ModelHit> search(const IndexSearch& search) const;
+  IndexCounts counts() const;  // documents and chunks
 
  private:
   struct Partial {
@@ -80,7 +90,7 @@ class IndexModel {
   int arrivals_ = 0;
 };
 
-// Searches both with several questions, askers and lengths, and compares.
+// Searches both with several questions, askers, filters and lengths, and compares.
 void expect_same(const PartitionIndex& index, const IndexModel& model, std::mt19937& random);
 
 }  // namespace millrace::testing_index

@@ -26,9 +26,8 @@ TEST(IndexSet, holds_one_index_per_partition_under_its_generation) {
     EXPECT_EQ((*set)->generation(), 3);
     ASSERT_TRUE((*set)->find(0)->apply(make_revision(random, "a", "x", "R1", 2).batch(0)));
     ASSERT_TRUE((*set)->find(1)->apply(make_revision(random, "a", "y", "R2", 3).batch(0)));
-    EXPECT_EQ((*set)->counts("a").documents, 2);
-    EXPECT_EQ((*set)->counts("").chunks, 5);
-    EXPECT_EQ((*set)->find(1)->counts("a").chunks, 3);
+    EXPECT_EQ((*set)->find(0)->counts().of("a").chunks, 2);
+    EXPECT_EQ((*set)->find(1)->counts().of("a").chunks, 3);
     EXPECT_EQ((*set)->find(2), nullptr);
     EXPECT_EQ((*set)->find(-1), nullptr);
   }
@@ -38,7 +37,8 @@ TEST(IndexSet, holds_one_index_per_partition_under_its_generation) {
       {.directory = folder.path(), .generation = 3, .partitions = 2, .dimensions = kDimensions},
       metrics);
   ASSERT_TRUE(again);
-  EXPECT_EQ((*again)->counts("a").chunks, 5);
+  EXPECT_EQ((*again)->find(0)->counts().of("a").chunks, 2);
+  EXPECT_EQ((*again)->find(1)->counts().of("a").chunks, 3);
 }
 
 TEST(IndexSet, says_which_partition_could_not_be_opened) {

@@ -39,7 +39,7 @@ void expect_strict(const Row& row) {
   Row out;
   EXPECT_FALSE(decode(bytes + "x", out));
   std::string other_version = bytes;
-  other_version.front() = 2;
+  other_version.front() = 1;
   EXPECT_FALSE(decode(other_version, out));
 }
 
@@ -69,7 +69,8 @@ TEST(RowCodec, refuses_bytes_that_are_cut_or_too_long_or_of_another_version) {
   expect_strict(chunk_row());
   expect_strict(document_row());
   expect_strict(StagedRow{400, 5, {1ULL << 40U, 7}});
-  expect_strict(RevisionRow{"id", "revision", "title", "name", "{}"});
+  expect_strict(RevisionRow{"id", "revision", "title", "name", "{}", "en"});
+  expect_strict(CollectionRow{7, {"en", "", "zh"}});
   expect_strict(std::vector<SlotRange>{{1, 2}, {3, 4}});
 }
 

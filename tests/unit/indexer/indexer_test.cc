@@ -38,10 +38,10 @@ class FailingIndex : public PartitionIndex {
   }
   std::optional<Offset> restored() const override { return std::nullopt; }
   Status snapshot() override { return unavailable("snapshots are on the other disk"); }
-  Result<std::vector<Passage>> search(const IndexSearch&) const override {
-    return unavailable("disk gone");
+  std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const override {
+    return std::vector<Result<IndexHits>>(searches.size(), unavailable("disk gone"));
   }
-  IndexCounts counts(std::string_view) const override { return {}; }
+  IndexCounts counts() const override { return {}; }
   bool failing = true;
   std::vector<std::string> applied;
 };
@@ -108,7 +108,7 @@ TEST_F(IndexerTest, reports_a_document_once_all_its_batches_are_in) {
   EXPECT_EQ(events[0].chunks, 5);
   EXPECT_FALSE(events[0].removal);
   EXPECT_EQ(events[0].at, driver_.clock().wall_now());
-  EXPECT_EQ(set_->counts("a").chunks, 5);
+  EXPECT_EQ(set_->find(0)->counts().of("a").chunks, 5);
 }
 
 TEST_F(IndexerTest, removes_the_records_of_a_superseded_revision_from_its_input) {
@@ -140,8 +140,8 @@ TEST_F(IndexerTest, tombstones_go_to_the_partition_that_the_record_came_from) {
   EXPECT_EQ(tombstone.partition, 3);
   EXPECT_EQ(tombstone.key, batch[0].key);
   EXPECT_EQ(tombstone.topic, topics::embeddings(kGeneration));
-  EXPECT_EQ(set->find(3)->counts("").documents, 1);
-  EXPECT_EQ(set->counts("").documents, 1);
+  EXPECT_EQ(set->find(3)->counts().all.documents, 1);
+  EXPECT_EQ(set->find(0)->counts().all.documents, 0);
 }
 
 TEST_F(IndexerTest, a_damaged_record_is_a_dead_letter_and_the_next_one_goes_on) {
@@ -150,7 +150,7 @@ TEST_F(IndexerTest, a_damaged_record_is_a_dead_letter_and_the_next_one_goes_on) 
   driver_.pipe(damaged);
   driver_.pipe(record_of(make_revision(random_, "a", "good", "R2", 1)));
   EXPECT_THAT(driver_.read(topics::kDeadLetters), SizeIs(1));
-  EXPECT_EQ(set_->counts("a").documents, 1);
+  EXPECT_EQ(set_->find(0)->counts().of("a").documents, 1);
 }
 
 TEST_F(IndexerTest, a_record_of_another_model_fails_its_document) {
@@ -223,8 +223,8 @@ TEST_F(IndexerTest, remembers_its_position_and_wants_everything_when_its_directo
   EXPECT_THAT(indexer->restored(), ElementsAre(std::pair{source, Offset{0}}));
   driver_.restart_with(std::move(indexer));
   driver_.pipe(record_of(make_revision(random_, "a", "z", "R3", 1)));
-  EXPECT_EQ(fresh->counts("a").documents, 3);
-  EXPECT_EQ(fresh->counts("a").chunks, 6);
+  EXPECT_EQ(fresh->find(0)->counts().of("a").documents, 3);
+  EXPECT_EQ(fresh->find(0)->counts().of("a").chunks, 6);
   driver_.stop();
 }
 
@@ -243,13 +243,12 @@ TEST_F(IndexerTest, an_index_rebuilt_from_the_compacted_topic_is_the_same) {
     }
   }
   EXPECT_LE(live_keys(driver_).size(), 18U) << "at most two records for each of nine documents";
-  const IndexCounts before = set_->counts("a");
+  const IndexedCollection before = set_->find(0)->counts().of("a");
   const TemporaryFolder empty;
   const auto fresh = open_set(empty, 1, metrics_);
   driver_.restart_with(std::make_unique<Indexer>(*fresh, driver_.clock()));
   driver_.pipe(record_of(make_revision(random_, "b", "last", "R999", 1)));
-  EXPECT_EQ(fresh->counts("a").documents, before.documents);
-  EXPECT_EQ(fresh->counts("a").chunks, before.chunks);
+  EXPECT_EQ(fresh->find(0)->counts().of("a"), before);
   driver_.stop();
 }
 

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "schemas/answer.h"
 #include "schemas/chunk.h"
 #include "schemas/collection.h"
@@ -265,6 +267,143 @@ TEST(SearchRequest, goes_to_the_partition_that_it_names) {
   EXPECT_EQ(record.key, "2");
 }
 
+TEST(SearchRequest, without_a_vector_is_a_lexical_one) {
+  SearchRequest request{some_query(), 0, 1, 0, {}};
+  EXPECT_THAT(refusal(search_request_from(to_record(request, 1))), HasSubstr("lexical"));
+  request.query.mode = SearchMode::lexical;
+  EXPECT_EQ(refusal(search_request_from(to_record(request, 1))), "accepted");
+}
+
+TEST(Query, leaves_out_what_it_does_not_ask_for) {
+  EXPECT_EQ(
+      to_record(some_query()).value,
+      R"({"query_id":"q","kind":"answer","collection":"","question":"","top_k":6,)"
+      R"("mode":"hybrid","sees_everything":false,"groups":[],"principal":"","asked_at_ms":0})");
+}
+
+TEST(Query, carries_its_filter_within_the_limits) {
+  Query query = some_query();
+  query.filter = *Filter::parse(R"({"year":{"gte":2020},"or":[{"tag":"a"},{"not":{"b":1}}]})", {});
+  const Record record = to_record(query);
+  const Result<Query> back = query_from(record);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, query);
+
+  const auto with_filter = [&](const std::string& filter) {
+    Record changed = to_record(some_query());
+    changed.value = replaced(changed.value, "\"mode\":", "\"filter\":" + filter + ",\"mode\":");
+    return refusal(query_from(changed));
+  };
+  EXPECT_EQ(with_filter(R"({"a":1})"), "accepted");
+  EXPECT_THAT(with_filter(R"({"a":{"near":1}})"), AllOf(HasSubstr("filter"), HasSubstr("near")));
+  EXPECT_THAT(with_filter(R"("a")"), HasSubstr("filter"));
+  std::string deep = R"({"a":1})";
+  for (int i = 0; i < 20; ++i) deep = R"({"not":)" + deep + "}";
+  EXPECT_THAT(with_filter(deep), HasSubstr("filter"));
+}
+
+TEST(Query, has_a_diversity_from_0_to_1) {
+  Query query = some_query();
+  query.diversity = 0.25;
+  Record record = to_record(query);
+  for (const char* bad : {"-0.01", "1.01", "1e300"}) {
+    Record changed = record;
+    changed.value = replaced(changed.value, "0.25", bad);
+    EXPECT_THAT(refusal(query_from(changed)), HasSubstr("diversity")) << bad;
+  }
+  for (const char* good : {"0", "1", "0.5"}) {
+    Record changed = record;
+    changed.value = replaced(changed.value, "0.25", good);
+    EXPECT_EQ(refusal(query_from(changed)), "accepted") << good;
+  }
+}
+
+Passage matched_passage() {
+  Passage passage;
+  passage.chunk_id = "c";
+  passage.match = PassageMatch{.cosine = 0.5, .length = 7, .counts = {{1}}, .vector = {1.0F}};
+  return passage;
+}
+
+TEST(Passage, shows_its_match_in_the_topic_passages_and_nowhere_else) {
+  PassagesEvent found{some_query(), 0, 1, 0, 0, "", {9, 63, {{"mill", 4}}}, {matched_passage()}};
+  EXPECT_EQ(passages_event_from(to_record(found)).value(), found);
+
+  AnswerEvent event;
+  event.type = AnswerEvent::Type::passages;
+  event.passages = {matched_passage()};
+  Transcript transcript;
+  transcript.query = some_query();
+  transcript.passages = {matched_passage()};
+  json::Writer out;
+  write_json(out, matched_passage());
+  for (const std::string& text :
+       {out.take(), client_json(event), to_record(event).value, to_record(transcript).value}) {
+    EXPECT_THAT(text, AllOf(HasSubstr("chunk_id"), Not(HasSubstr("match"))));
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("counts")), Not(HasSubstr("cosine"))));
+  }
+  // Nor is one believed that stands elsewhere.
+  Record forged = to_record(event);
+  forged.value = replaced(forged.value, "\"metadata\":{}",
+                          R"("metadata":{},"match":{"length":1,"counts":[[1]]})");
+  EXPECT_FALSE(answer_event_from(forged).value().passages.at(0).match);
+}
+
+TEST(Passage, explains_its_score_to_clients) {
+  AnswerEvent event;
+  event.type = AnswerEvent::Type::passages;
+  event.passages = {matched_passage()};
+  ScoreExplanation& explanation = event.passages[0].explanation.emplace();
+  explanation.dense = 0.5;
+  explanation.lexical = 0.25;
+  explanation.dense_weight = 0.75;
+  explanation.lexical_weight = 0.25;
+  EXPECT_THAT(client_json(event), HasSubstr(R"("explanation":{"dense":0.5,"lexical":0.25,)"
+                                            R"("dense_weight":0.75,"lexical_weight":0.25})"));
+}
+
+TEST(PassagesEvent, is_refused_beyond_its_bounds) {
+  const auto refused = [](const PassagesEvent& event) {
+    return refusal(passages_event_from(to_record(event)));
+  };
+  PassagesEvent event;
+  event.query = some_query();
+  event.passages = {matched_passage()};
+  PassageMatch& match = *event.passages[0].match;
+  match.counts.assign(LexicalEvidence::kWordsMax, {0});
+  match.counts.front().assign(LexicalEvidence::kTermsMax, 1);
+  event.evidence.words.assign(LexicalEvidence::kWordsMax, {"w", 1});
+  EXPECT_EQ(refused(event), "accepted");
+  match.counts.emplace_back();
+  EXPECT_THAT(refused(event), HasSubstr("too many words"));
+  match.counts.pop_back();
+  match.counts.front().push_back(1);
+  EXPECT_THAT(refused(event), HasSubstr("counts"));
+  match.counts = {{-1}};
+  EXPECT_THAT(refused(event), HasSubstr("at least 0"));
+  match.counts.clear();
+  match.length = -1;
+  EXPECT_THAT(refused(event), HasSubstr("length"));
+  match.length = 0;
+  event.evidence.words.push_back({"w", 1});
+  EXPECT_THAT(refused(event), HasSubstr("too many words"));
+  event.evidence.words = {{"w", -1}};
+  EXPECT_THAT(refused(event), HasSubstr("rows"));
+  event.evidence.words.clear();
+  match.vector = {1e30F};  // infinity in float16
+  EXPECT_THAT(refused(event), HasSubstr("vector"));
+}
+
+TEST(PassagesEvent, leaves_out_a_cosine_that_is_no_number) {
+  for (const double cosine : {std::nan(""), HUGE_VAL}) {
+    PassagesEvent event;
+    event.query = some_query();
+    event.passages = {matched_passage()};
+    event.passages[0].match->cosine = cosine;
+    EXPECT_FALSE(passages_event_from(to_record(event)).value().passages.at(0).match->cosine);
+  }
+}
+
 TEST(Progress, advances_within_a_revision_and_never_back) {
   const std::vector<State> way{State::accepted, State::extracted, State::chunked, State::embedded,
                                State::indexed};
@@ -290,15 +429,28 @@ TEST(Progress, failure_replaces_anything_but_the_end_of_the_way) {
       << "after a dead letter was sent again";
 }
 
-TEST(Progress, another_revision_comes_in_by_its_acceptance_only) {
-  const DocumentRef document = some_document();
-  DocumentRef other = document;
-  other.revision = "r0";  // older by name: the log's order decides
+TEST(Progress, of_two_revisions_the_one_later_in_the_log_counts_whatever_its_state) {
+  DocumentRef document = some_document();
+  document.sequence = 7;
+  DocumentRef newer = document;
+  newer.revision = "r0";  // older by name: the log's order decides
+  newer.sequence = 8;
   for (const State state : {State::accepted, State::indexed, State::deleted, State::failed}) {
-    EXPECT_TRUE(moves(document, state, other, State::accepted));
-    EXPECT_FALSE(moves(document, state, other, State::extracted));
-    EXPECT_FALSE(moves(document, state, other, State::failed));
+    for (const State other : {State::accepted, State::extracted, State::failed}) {
+      EXPECT_TRUE(moves(document, state, newer, other));
+      EXPECT_FALSE(moves(newer, other, document, state));
+    }
   }
+}
+
+TEST(Document, has_the_sequence_that_its_place_in_the_log_gives_it) {
+  Record record = to_record(DocumentEvent{some_document(), DocumentEvent::Operation::put, "a"});
+  EXPECT_EQ(document_event_from(record)->document.sequence, -1);
+  record.offset = 41;
+  const DocumentRef document = document_event_from(record)->document;
+  EXPECT_EQ(document.sequence, 41);
+  const Record text = to_record(TextEvent{document, true, {}, 0, ""});
+  EXPECT_EQ(text_event_from(text)->document.sequence, 41);
 }
 
 TEST(Progress, states_have_names) {

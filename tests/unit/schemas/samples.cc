@@ -8,6 +8,7 @@
 #include "schemas/collection.h"
 #include "schemas/dead_letter.h"
 #include "schemas/document.h"
+#include "schemas/index_state.h"
 #include "schemas/query.h"
 
 namespace millrace {
@@ -31,6 +32,12 @@ DocumentRef full_ref() {
   ref.allow = {"staff", "millers"};
   ref.accepted_at = at(0);
   ref.bytes = 123'456'789'012;
+  ref.sequence = 9'876'543'210;
+  return ref;
+}
+
+DocumentRef unstored(DocumentRef ref) {
+  ref.sequence = -1;
   return ref;
 }
 
@@ -82,6 +89,10 @@ Query query() {
   query.question = "How slowly does the wheel turn?";
   query.top_k = 8;
   query.mode = SearchMode::dense;
+  query.filter = *Filter::parse(R"({"year":2026})", {});
+  query.explain = true;
+  query.one_per_document = true;
+  query.diversity = 0.25;
   query.groups = {"millers"};
   query.principal = "ci";
   query.asked_at = at(2);
@@ -107,15 +118,32 @@ Passage passage(bool with_page) {
   passage.title = full_ref().title;
   passage.name = "care.pdf";
   passage.text = chunk(1).text;
-  passage.score = with_page ? 0.8125 : -0.25;
+  passage.score = with_page ? 0.8125 : 0.25;
   passage.page = with_page ? 4 : 0;
   passage.start = 110;
   passage.end = 135;
   if (with_page) {
     passage.headings = chunk(1).headings;
     passage.metadata = full_ref().metadata;
+    passage.explanation =
+        ScoreExplanation{0.8125, 0.8125, 0.25, 0.75, 0.8125, 3.5, -1.5, "timeout"};
   }
   return passage;
+}
+
+// As an index partition gives it.
+Passage found(bool near) {
+  Passage found = passage(near);
+  found.score = 0;
+  found.explanation.reset();
+  PassageMatch& match = found.match.emplace();
+  match.length = 4;
+  match.counts = {{1}, {0, 2}};
+  if (near) {
+    match.cosine = 0.8125;
+    match.vector = {0.5F, -0.25F, 0.0F};
+  }
+  return found;
 }
 
 Citation citation(bool with_page) {
@@ -227,9 +255,21 @@ class Samples {
   std::vector<Sample> all_;
 };
 
+IndexState index_state() {
+  IndexState state{.generation = 3, .partition = 1, .position = 4711, .at = at(9), .counts = {}};
+  state.counts.all = {12, 345};
+  state.counts.collections = {{"default", {2, 5}}, {"hand-books_2", {10, 340}}};
+  state.counts.segments = 4;
+  state.counts.disk_bytes = 987'654'321;
+  state.counts.memory_bytes = 12'345'678;
+  state.counts.merges = 17;
+  return state;
+}
+
 void add_documents(Samples& samples) {
   samples.add(Collection{"hand-books_2", "What the mill needs", 3, at(0)}, collection_from);
-  samples.add(DocumentEvent{full_ref(), DocumentEvent::Operation::put,
+  samples.add(index_state(), index_state_from);
+  samples.add(DocumentEvent{unstored(full_ref()), DocumentEvent::Operation::put,
                             std::string{"%PDF-1.7\n\0\r\n\xff", 13}},
               document_event_from);
   samples.add(DocumentEvent{plain_ref(), DocumentEvent::Operation::remove, ""},
@@ -275,9 +315,14 @@ void add_queries(Samples& samples) {
   samples.add(search(), query_from);
   const SearchRequest request{query(), 1, 4, 3'500, {0.1F, -0.2F, 1e-8F}};
   samples.add(request, to_record(request, kGeneration), search_request_from);
-  samples.add(PassagesEvent{query(), 1, 4, 3'500, 750, "", {passage(true), passage(false)}},
+  Query lexical = search();
+  lexical.mode = SearchMode::lexical;
+  const SearchRequest by_words{lexical, 0, 1, 0, {}};
+  samples.add(by_words, to_record(by_words, kGeneration), search_request_from);
+  const LexicalEvidence evidence{66, 280, {{"slowly", 3}, {"rädern", 0}}};
+  samples.add(PassagesEvent{query(), 1, 4, 3'500, 750, "", evidence, {found(true), found(false)}},
               passages_event_from);
-  samples.add(PassagesEvent{search(), 0, 1, 0, 0, "no index yet", {}}, passages_event_from);
+  samples.add(PassagesEvent{search(), 0, 1, 0, 0, "no index yet", {}, {}}, passages_event_from);
   for (const AnswerEvent& event : answer_events()) samples.add(event, answer_event_from);
   samples.add(Transcript{query(), "completed", "", {passage(true)}, answer(), at(7)},
               transcript_from);

@@ -91,7 +91,8 @@ TEST(Topics, are_specified_for_the_log) {
   std::map<std::string, TopicSpec> specs;
   for (TopicSpec& spec : topic_specs(8, 2)) specs[spec.name] = spec;
   EXPECT_EQ(specs.size(), topic_table().size());
-  for (const char* name : {"collections", "dead-letters"}) EXPECT_EQ(specs.at(name).partitions, 1);
+  for (const char* name : {"collections", "index-states", "dead-letters"})
+    EXPECT_EQ(specs.at(name).partitions, 1);
   for (const char* name : {"documents", "answers", "chunks.g2", "embeddings.g2", "searches.g2"}) {
     EXPECT_EQ(specs.at(name).partitions, 8) << name;
   }
@@ -99,11 +100,11 @@ TEST(Topics, are_specified_for_the_log) {
     EXPECT_FALSE(specs.at(name).durable) << name;
   }
   for (const char* name : {"documents", "texts", "chunks.g2", "embeddings.g2", "document-events",
-                           "collections", "transcripts", "dead-letters"}) {
+                           "collections", "index-states", "transcripts", "dead-letters"}) {
     EXPECT_TRUE(specs.at(name).durable) << name;
   }
   for (const char* name :
-       {"collections", "documents", "texts", "embeddings.g2", "document-events"}) {
+       {"collections", "documents", "texts", "embeddings.g2", "document-events", "index-states"}) {
     EXPECT_TRUE(specs.at(name).compacted) << name;
   }
   EXPECT_EQ(specs.at("searches.g2").retention, std::chrono::minutes{10});

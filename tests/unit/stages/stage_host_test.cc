@@ -53,6 +53,21 @@ TEST_F(StageHostTest, says_which_model_is_missing) {
   }
 }
 
+TEST_F(StageHostTest, names_the_folder_of_a_re_ranker_that_is_missing) {
+  ConfigSources sources;
+  sources.flags = {{"rerank_model", "/nonexistent/reranker"},
+                   {"openai_base_url", "http://127.0.0.1:1/v1"}};
+  const Config wrong = *Config::load(sources);
+  StageHost answering{wrong, *find_stages(std::vector<std::string>{"answerer"}), metrics_,
+                      readiness_};
+  const Status loaded = answering.load();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message,
+              HasSubstr("re-ranking model /nonexistent/reranker: there is no such folder"));
+  StageHost other{wrong, *find_stages(std::vector<std::string>{"extractor"}), metrics_, readiness_};
+  EXPECT_TRUE(other.load());
+}
+
 TEST_F(StageHostTest, names_the_stage_that_cannot_start) {
   const std::unique_ptr<Log> empty = make_memory_log(metrics_);
   StageHost stages = host({"extractor"});
