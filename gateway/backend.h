@@ -29,6 +29,7 @@ struct Backend {
   Table& collections;
   Table& transcripts;
   Table& texts;
+  Table& indexes;
   AnswerHub& answers;
   ProgressHub& progress;
   RecentWrites<std::optional<Collection>>& recent_collections;  // empty value: deleted

@@ -9,7 +9,8 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kListMax = 10'000;  // collections in one answer
+constexpr std::size_t kListMax = 10'000;            // collections in one answer
+constexpr std::size_t kIndexPartitionsMax = 1'024;  // the bound of the setting `partitions`
 constexpr std::chrono::milliseconds kListWait{200};
 
 Problem unknown_collection(const std::string& name) {
@@ -90,6 +91,19 @@ net::awaitable<Reply<std::int64_t>> LogCollectionService::remove(const Caller& c
   const Position& at = positions->front();
   backend_.recent_collections.remember(name, std::nullopt, {at.source.partition, at.offset});
   co_return removed;
+}
+
+net::awaitable<std::optional<IndexCounts>> LogCollectionService::index(const Caller& caller) {
+  if (!caller.principal.sees_every_document()) co_return std::nullopt;
+  auto work = [&table = backend_.indexes,
+               prefix = index_state_prefix(backend_.options.generation)] {
+    IndexCounts sum;
+    for (const Table::Row& row : table.scan(prefix, prefix, kIndexPartitionsMax)) {
+      if (const auto state = index_from_row(row.key, row.value)) sum += state->counts;
+    }
+    return sum;
+  };
+  co_return co_await run_blocking(backend_.pool, std::move(work));
 }
 
 }  // namespace millrace

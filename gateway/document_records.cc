@@ -10,17 +10,13 @@ namespace {
 constexpr std::size_t kHashIdLength = 32;  // 128 bits of SHA-256
 
 void add(DocumentRecords& out, DocumentEvent event, const std::string& traceparent) {
-  DocumentProgress progress;
+  DocumentProgress& progress = out.progress.emplace_back();
   progress.document = event.document;
   progress.at = event.document.accepted_at;
   progress.removal = event.operation == DocumentEvent::Operation::remove;
   out.accepted.push_back({event.document.document_id, event.document.revision});
   out.records.push_back(to_record(event));
-  out.records.push_back(to_record(progress));
-  for (auto record = out.records.end() - 2; record != out.records.end(); ++record) {
-    record->set_header(headers::kTraceparent, traceparent);
-  }
-  out.progress.push_back(std::move(progress));
+  out.records.back().set_header(headers::kTraceparent, traceparent);
 }
 
 }  // namespace
@@ -68,6 +64,7 @@ DocumentRecords removal_records(const Clock& clock, const std::string& tracepare
     DocumentEvent event;
     event.operation = DocumentEvent::Operation::remove;
     event.document = document;
+    event.document.sequence = -1;
     event.document.revision = new_ulid(clock);
     event.document.accepted_at = clock.wall_now();
     event.document.bytes = 0;

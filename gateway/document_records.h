@@ -8,10 +8,11 @@
 
 namespace millrace {
 
-// What accepting documents appends: for each document the event and its first progress, in order.
+// What accepting documents appends: first their events, then their progress with the sequences that
+// the log gave them.
 struct DocumentRecords {
-  std::vector<Record> records;
-  std::vector<DocumentProgress> progress;  // each `accepted`
+  std::vector<Record> records;             // of `documents`, and others
+  std::vector<DocumentProgress> progress;  // of each document, in order: `accepted`
   std::vector<AcceptedDocument> accepted;
 };
 

@@ -2,7 +2,6 @@
 
 #include "common/log/log.h"
 #include "gateway/document_json.h"
-#include "gateway/document_records.h"
 #include "gateway/mailbox.h"
 #include "gateway/stored_event.h"
 #include "schemas/topics.h"
@@ -12,7 +11,7 @@ namespace {
 
 constexpr std::size_t kInlineBytesMax = 256U << 10U;  // more is hashed on the pool
 constexpr std::size_t kScanPage = 500;
-constexpr std::size_t kScanRowsMax = 50'000;  // per list request: then the client asks on
+constexpr std::size_t kScanRowsMax = 50'000;  // per list request, about: then the client asks on
 constexpr std::chrono::milliseconds kOwnWriteWait{200};
 constexpr std::chrono::milliseconds kClearWait{30'000};
 
@@ -33,27 +32,28 @@ DocumentPage scan_page(const Table& table, const std::string& collection,
   DocumentPage page;
   const std::string prefix = document_key(collection, "");
   std::string after = wanted.after.empty() ? prefix : document_key(collection, wanted.after);
-  for (std::size_t seen = 0; seen < kScanRowsMax;) {
+  for (std::size_t seen = 0;;) {
     const auto rows = table.scan(prefix, after, kScanPage);
     if (rows.empty()) return page;
-    seen += rows.size();
+    after = rows.back().key;
     for (const Table::Row& row : rows) {
-      after = row.key;
+      const bool enough = ++seen >= kScanRowsMax;
       const auto head = stored_document_head(row.value);
-      if (!head) continue;
-      const bool deleted = head->state == DocumentProgress::State::deleted;
-      if (wanted.state ? head->state != *wanted.state : deleted) continue;
+      const bool listed = head && (wanted.state ? head->state == *wanted.state
+                                                : head->state != DocumentProgress::State::deleted);
+      if (!listed && !enough) continue;
       auto document = document_from_row(row.key, row.value);
       if (!document || !principal.may_read(document->progress.document.allow)) continue;
       if (page.documents.size() == static_cast<std::size_t>(wanted.limit)) {
         page.next = page.documents.back().progress.document.document_id;
         return page;
       }
-      page.documents.push_back(std::move(*document));
+      // Not before a document that the caller may know of: `next` is an id.
+      if (enough) page.next = document->progress.document.document_id;
+      if (listed) page.documents.push_back(std::move(*document));
+      if (enough) return page;
     }
   }
-  page.next = after.substr(prefix.size());
-  return page;
 }
 
 // Blocks: the next documents of the collection that are not deleted or about to be.
@@ -81,30 +81,39 @@ std::optional<DocumentStatus> LogDocumentService::find(const std::string& collec
                                                        const std::string& document_id) {
   const std::string key = document_key(collection, document_id);
   const auto row = backend_.documents.get(key);
-  std::optional<StreamPosition> position;
-  if (row) {
-    if (const auto head = stored_document_head(*row)) position = head->position;
-  }
-  if (auto recent = recent_.newer_than(key, position)) {
-    return DocumentStatus{std::move(recent->value), recent->position.text()};
-  }
-  if (!row) return std::nullopt;
-  return document_from_row(key, *row);
+  auto furthest = row ? document_from_row(key, *row) : std::nullopt;
+  const auto recent =
+      recent_.newer_than(key, furthest ? parse_stream_position(furthest->position) : std::nullopt);
+  const auto offer = [&](const DocumentProgress& progress, const StreamPosition& position) {
+    if (furthest && !advances(furthest->progress, progress)) return;
+    furthest = DocumentStatus{progress, position.text()};
+  };
+  // A stage may have been faster than the acceptance, and a stream than the table.
+  if (recent) offer(recent->value, recent->position);
+  if (const auto told = backend_.progress.newest(key)) offer(told->progress, told->position);
+  return furthest;
 }
 
-net::awaitable<Status> LogDocumentService::store(std::vector<Record> records,
-                                                 std::vector<DocumentProgress> progress) {
-  auto positions = co_await backend_.appender.append(std::move(records));
+net::awaitable<Status> LogDocumentService::store(const Caller& caller, DocumentRecords built) {
+  const auto stored = co_await backend_.appender.append(std::move(built.records));
+  if (!stored) co_return Status{stored.error()};
+  std::vector<Record> progress;
+  for (const Position& position : *stored) {
+    if (position.source.topic != topics::kDocuments) continue;
+    DocumentProgress& accepted = built.progress[progress.size()];
+    accepted.document.sequence = position.offset;
+    progress.push_back(to_record(accepted));
+    progress.back().set_header(headers::kTraceparent, caller.traceparent);
+  }
+  const auto positions = co_await backend_.appender.append(std::move(progress));
   if (!positions) co_return Status{positions.error()};
-  std::size_t next = 0;
-  for (const Position& position : *positions) {
-    if (position.source.topic != topics::kDocumentEvents || next == progress.size()) continue;
-    const std::string key = document_key(progress[next].document);
-    recent_.remember(key, std::move(progress[next]), {position.source.partition, position.offset});
-    ++next;
+  for (std::size_t i = 0; i < positions->size(); ++i) {
+    const auto& [source, offset] = (*positions)[i];
+    const std::string key = document_key(built.progress[i].document);
+    recent_.remember(key, std::move(built.progress[i]), {source.partition, offset});
     const std::lock_guard lock{mutex_};
-    Offset& end = written_[position.source];
-    end = std::max(end, position.offset + 1);
+    Offset& end = written_[source];
+    end = std::max(end, offset + 1);
   }
   co_return Status{};
 }
@@ -142,9 +151,10 @@ net::awaitable<Reply<std::vector<AcceptedDocument>>> LogDocumentService::accept(
     settings.created_at = backend_.clock.wall_now();
     built->records.insert(built->records.begin(), to_record(settings));
   }
-  const Status stored = co_await store(std::move(built->records), std::move(built->progress));
+  auto accepted = std::move(built->accepted);
+  const Status stored = co_await store(caller, std::move(*built));
   if (!stored) co_return Accepted{problem_from(stored.error())};
-  co_return Accepted{std::move(built->accepted)};
+  co_return Accepted{std::move(accepted)};
 }
 
 net::awaitable<Reply<DocumentStatus>> LogDocumentService::status(const Caller& caller,
@@ -180,9 +190,10 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
   if (gone) co_return Reply<AcceptedDocument>{unknown_document(collection, document_id)};
   const std::vector<DocumentRef> documents{found->progress.document};
   DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, documents);
-  const Status stored = co_await store(std::move(removal.records), std::move(removal.progress));
+  AcceptedDocument accepted = std::move(removal.accepted.front());
+  const Status stored = co_await store(caller, std::move(removal));
   if (!stored) co_return Reply<AcceptedDocument>{problem_from(stored.error())};
-  co_return Reply<AcceptedDocument>{std::move(removal.accepted.front())};
+  co_return Reply<AcceptedDocument>{std::move(accepted)};
 }
 
 net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& caller,
@@ -205,7 +216,7 @@ net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& call
     const auto live = co_await run_blocking(backend_.pool, std::move(work));
     if (live.empty()) break;
     DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, live);
-    const Status stored = co_await store(std::move(removal.records), std::move(removal.progress));
+    const Status stored = co_await store(caller, std::move(removal));
     if (!stored) {
       Problem problem = problem_from(stored.error());
       problem.detail += " (after " + std::to_string(removed) + " documents; ask again)";

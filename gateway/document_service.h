@@ -2,8 +2,10 @@
 
 #include <map>
 #include <mutex>
+#include <tuple>
 
 #include "gateway/backend.h"
+#include "gateway/document_records.h"
 #include "gateway/services.h"
 
 namespace millrace {
@@ -31,15 +33,18 @@ class LogDocumentService final : public DocumentService {
   net::awaitable<Reply<bool>> settled(const Caller& caller, std::string collection,
                                       std::vector<AcceptedDocument> documents,
                                       std::chrono::milliseconds wait) override;
-  net::awaitable<CollectionCounts> counts(std::string collection) override;
+  net::awaitable<CollectionCounts> counts(const Caller& caller, std::string collection) override;
 
  private:
   // The newest status that this process knows; nothing checked.
   std::optional<DocumentStatus> find(const std::string& collection, const std::string& document_id);
-  // Appends, and remembers every progress record among them.
-  net::awaitable<Status> store(std::vector<Record> records, std::vector<DocumentProgress> progress);
+  // Appends, and remembers the progress. A failure may have left the documents stored: then they
+  // are processed all the same.
+  net::awaitable<Status> store(const Caller& caller, DocumentRecords built);
   net::awaitable<void> read_own_writes();
 
+  // Callers for whom the counts are the same: collection, sees everything, groups.
+  using CountedFor = std::tuple<std::string, bool, std::vector<std::string>>;
   struct CachedCounts {
     CollectionCounts counts;
     Clock::Steady until;
@@ -49,7 +54,7 @@ class LogDocumentService final : public DocumentService {
   RecentWrites<DocumentProgress> recent_;
   std::mutex mutex_;
   Offsets written_;  // of document-events, by this process
-  std::map<std::string, CachedCounts> counts_;
+  std::map<CountedFor, CachedCounts> counts_;
 };
 
 }  // namespace millrace

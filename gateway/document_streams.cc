@@ -59,12 +59,14 @@ class CollectionEvents final : public EventSource {
   bool lost_place_;
 };
 
-// One document: its status as it is, then what changes it, until nothing more will.
+// One document: its status as it is, then what changes it, until nothing more will or a revision
+// comes that the caller may not see.
 class DocumentEvents final : public EventSource {
  public:
-  DocumentEvents(ProgressHub& hub, std::shared_ptr<ProgressMailbox> live, DocumentStatus status,
-                 const std::string& last_event_id)
+  DocumentEvents(ProgressHub& hub, Principal principal, std::shared_ptr<ProgressMailbox> live,
+                 DocumentStatus status, const std::string& last_event_id)
       : hub_{hub},
+        principal_{std::move(principal)},
         live_{std::move(live)},
         status_{std::move(status)},
         greeted_{status_.position == last_event_id} {}
@@ -78,6 +80,11 @@ class DocumentEvents final : public EventSource {
     ProgressMailbox::Batch live = co_await live_->receive(wait);
     for (const PlacedProgressPtr& each : live.items) {
       if (batch.ended || !advances(status_.progress, each->progress)) continue;
+      if (!principal_.may_read(each->progress.document.allow)) {
+        batch.events.push_back(closed_event("not_found"));  // as it is for this caller now
+        batch.ended = true;
+        continue;
+      }
       status_ = {each->progress, each->position.text()};
       batch.events.push_back(event_of(status_));
       batch.ended = is_final(status_.progress.state);
@@ -90,6 +97,7 @@ class DocumentEvents final : public EventSource {
 
  private:
   ProgressHub& hub_;
+  const Principal principal_;
   std::shared_ptr<ProgressMailbox> live_;
   DocumentStatus status_;
   bool greeted_;
@@ -145,8 +153,8 @@ net::awaitable<Stream> LogDocumentService::document_events(const Caller& caller,
     backend_.progress.unsubscribe(live);
     co_return Stream{current.error()};
   }
-  std::unique_ptr<EventSource> source =
-      std::make_unique<DocumentEvents>(backend_.progress, live, std::move(*current), last_event_id);
+  std::unique_ptr<EventSource> source = std::make_unique<DocumentEvents>(
+      backend_.progress, caller.principal, live, std::move(*current), last_event_id);
   co_return Stream{std::move(source)};
 }
 

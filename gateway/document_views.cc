@@ -17,8 +17,14 @@ constexpr std::chrono::milliseconds kCountsKept{1'000};
 constexpr int kCountsKeptFactor = 10;  // and this many times as long as it took
 constexpr std::chrono::milliseconds kSettleCheck{250};
 
-// Blocks.
-CollectionCounts count_rows(const Table& table, const std::string& collection) {
+bool may_read(const Principal& principal, const Table::Row& row) {
+  const auto document = document_from_row(row.key, row.value);
+  return document && principal.may_read(document->progress.document.allow);
+}
+
+// Blocks. Reads whole events only for those who do not see everything.
+CollectionCounts count_rows(const Table& table, const std::string& collection,
+                            const Principal& principal) {
   CollectionCounts counts;
   const std::string prefix = document_key(collection, "");
   std::string after = prefix;
@@ -29,6 +35,7 @@ CollectionCounts count_rows(const Table& table, const std::string& collection) {
     for (const Table::Row& row : rows) {
       const auto head = stored_document_head(row.value);
       if (!head || head->state == DocumentProgress::State::deleted) continue;
+      if (!principal.sees_everything && !may_read(principal, row)) continue;
       ++counts.documents;
       if (head->state == DocumentProgress::State::indexed) {
         counts.chunks += head->chunks;
@@ -43,46 +50,47 @@ CollectionCounts count_rows(const Table& table, const std::string& collection) {
 
 }  // namespace
 
-net::awaitable<CollectionCounts> LogDocumentService::counts(std::string collection) {
+net::awaitable<CollectionCounts> LogDocumentService::counts(const Caller& caller,
+                                                            std::string collection) {
+  const Principal& principal = caller.principal;
+  const CountedFor key{collection, principal.sees_everything, principal.groups};
   {
     const std::lock_guard lock{mutex_};
-    const auto cached = counts_.find(collection);
+    const auto cached = counts_.find(key);
     if (cached != counts_.end() && backend_.clock.now() < cached->second.until) {
       co_return cached->second.counts;
     }
   }
   co_await read_own_writes();
   const auto began = backend_.clock.now();
-  auto work = [&table = backend_.documents, &collection] { return count_rows(table, collection); };
+  auto work = [&table = backend_.documents, &collection, &principal] {
+    return count_rows(table, collection, principal);
+  };
   const CollectionCounts counted = co_await run_blocking(backend_.pool, std::move(work));
   const auto now = backend_.clock.now();
   const auto kept = std::max<Clock::Steady::duration>((now - began) * kCountsKeptFactor,
                                                       Clock::Steady::duration{kCountsKept});
   const std::lock_guard lock{mutex_};
   std::erase_if(counts_, [now](const auto& entry) { return entry.second.until < now; });
-  counts_[collection] = {counted, now + kept};
+  counts_[key] = {counted, now + kept};
   co_return counted;
 }
 
 net::awaitable<Reply<TextSpan>> LogDocumentService::text(const Caller& caller, TextRequest wanted) {
-  const Problem missing = not_found("there is no text of document \"" + wanted.document_id +
-                                    "\" in collection \"" + wanted.collection + "\"");
   const std::string key = document_key(wanted.collection, wanted.document_id);
   const auto row = backend_.texts.get(key);
   const auto head = row ? stored_text_head(*row) : std::nullopt;
-  if (!head) co_return Reply<TextSpan>{missing};
-  if (!wanted.revision.empty() && wanted.revision != head->revision) {
-    co_return Reply<TextSpan>{not_found("revision " + wanted.revision +
-                                        " of the document has been superseded by " +
-                                        head->revision)};
+  if (!head) co_return Reply<TextSpan>{no_text(wanted)};
+  // What replaces this text may be for fewer eyes already, and not be extracted yet.
+  const auto newest = find(wanted.collection, wanted.document_id);
+  if (newest && !caller.principal.may_read(newest->progress.document.allow)) {
+    co_return Reply<TextSpan>{no_text(wanted)};
   }
   const Position at{{std::string{topics::kTexts}, head->position.partition}, head->position.offset};
   auto work = [&log = backend_.log, &at, &wanted, &caller] {
     return read_text_span(log, at, wanted, caller.principal);
   };
-  auto span = co_await run_blocking(backend_.pool, std::move(work));
-  if (!span && span.error().status == 404) co_return Reply<TextSpan>{missing};
-  co_return span;
+  co_return co_await run_blocking(backend_.pool, std::move(work));
 }
 
 net::awaitable<Reply<bool>> LogDocumentService::settled(const Caller& caller,

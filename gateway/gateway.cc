@@ -40,6 +40,7 @@ struct Tables {
   std::unique_ptr<Table> collections;
   std::unique_ptr<Table> transcripts;
   std::unique_ptr<Table> texts;
+  std::unique_ptr<Table> indexes;
 };
 
 Result<Tables> open_tables(Log& log, const GatewayOptions& options, MetricsRegistry& metrics) {
@@ -54,6 +55,7 @@ Result<Tables> open_tables(Log& log, const GatewayOptions& options, MetricsRegis
       {"collections", topics::kCollections, collections_applier(), &Tables::collections},
       {"transcripts", topics::kTranscripts, transcripts_applier(), &Tables::transcripts},
       {"texts", topics::kTexts, texts_applier(), &Tables::texts},
+      {"indexes", topics::kIndexStates, indexes_applier(), &Tables::indexes},
   };
   Tables tables;
   const std::filesystem::path folder = options.data_dir / "gateway";
@@ -148,6 +150,7 @@ void LogGateway::make_services() {
                         *tables_.collections,
                         *tables_.transcripts,
                         *tables_.texts,
+                        *tables_.indexes,
                         *answers_,
                         *progress_,
                         recent_collections_};
@@ -180,12 +183,13 @@ Status LogGateway::begin() {
 
 // Ready once every table has what stood in the log when we began.
 void LogGateway::watch_tables() {
-  const auto left = std::make_shared<std::atomic<int>>(4);
   const std::pair<Table*, std::string_view> rows[] = {
       {tables_.documents.get(), topics::kDocumentEvents},
       {tables_.collections.get(), topics::kCollections},
       {tables_.transcripts.get(), topics::kTranscripts},
-      {tables_.texts.get(), topics::kTexts}};
+      {tables_.texts.get(), topics::kTexts},
+      {tables_.indexes.get(), topics::kIndexStates}};
+  const auto left = std::make_shared<std::atomic<std::size_t>>(std::size(rows));
   for (const auto& [table, name] : rows) {
     const std::string topic{name};
     const auto ends = end_offsets(log_, std::span{&topic, 1});

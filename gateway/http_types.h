@@ -33,6 +33,7 @@ struct Principal {
   std::vector<std::string> groups;
 
   bool may_use(std::string_view collection) const;
+  bool sees_every_document() const { return sees_everything && collections.empty(); }
   // `allow` of a document: empty, or one of the groups is in it.
   bool may_read(const std::vector<std::string>& allow) const;
 };

@@ -15,6 +15,7 @@ Result<std::unique_ptr<ProgressHub>> ProgressHub::start(Log& log, const Clock& c
   if (!ends) return ends.error();
   std::unique_ptr<ProgressHub> hub{new ProgressHub{options}};
   for (const auto& [partition, end] : *ends) hub->next_.push_back(end);
+  hub->begins_ = hub->next_;
   hub->slow_clients_ = metrics.counter("stream_slow_clients_total",
                                        "Clients cut off because they fell behind their stream.",
                                        {{"stream", "progress"}});
@@ -31,7 +32,7 @@ bool ProgressHub::Topic::matches(const DocumentRef& document) const {
 }
 
 void ProgressHub::take(const Record& record) {
-  if (record.tombstone) return;
+  if (record.tombstone) return forget(record.key);
   auto progress = document_progress_from(record);
   if (!progress) {
     log_event(LogLevel::error, "document_progress_unreadable",
@@ -46,6 +47,9 @@ void ProgressHub::take(const Record& record) {
   placed->progress = std::move(*progress);
   const std::lock_guard lock{mutex_};
   next_[static_cast<std::size_t>(record.partition)] = record.offset + 1;
+  PlacedProgressPtr& newest = newest_[document_key(placed->progress.document)];
+  if (newest && !advances(newest->progress, placed->progress)) return;
+  newest = placed;
   for (const Client& client : clients_) {
     if (!client.topic.matches(placed->progress.document)) continue;
     const auto live = client.live.lock();
@@ -54,10 +58,34 @@ void ProgressHub::take(const Record& record) {
   }
   ring_bytes_ += placed->bytes;
   ring_.push_back(std::move(placed));
-  while (ring_bytes_ > options_.replay_bytes_max && !ring_.empty()) {
-    ring_bytes_ -= ring_.front()->bytes;
-    ring_.pop_front();
-  }
+  while (ring_bytes_ > options_.replay_bytes_max && !ring_.empty()) forget_oldest();
+}
+
+// A document is gone with its acceptance.
+void ProgressHub::forget(const std::string& key) {
+  if (!is_acceptance_key(key)) return;
+  const std::lock_guard lock{mutex_};
+  newest_.erase(std::string{partition_key(key)});
+}
+
+void ProgressHub::forget_oldest() {
+  ring_bytes_ -= ring_.front()->bytes;
+  const auto newest = newest_.find(document_key(ring_.front()->progress.document));
+  if (newest != newest_.end() && newest->second == ring_.front()) newest_.erase(newest);
+  ring_.pop_front();
+  begins_.clear();
+}
+
+std::optional<std::size_t> ProgressHub::place_after(const StreamPosition& position) const {
+  const auto partition = static_cast<std::size_t>(position.partition);
+  if (partition >= next_.size() || position.offset >= next_[partition]) return std::nullopt;
+  const auto known = std::find_if(ring_.rbegin(), ring_.rend(), [&](const auto& placed) {
+    return placed->position.partition == position.partition &&
+           placed->position.offset <= position.offset;
+  });
+  if (known != ring_.rend()) return static_cast<std::size_t>(ring_.rend() - known);
+  const bool since_the_start = !begins_.empty() && position.offset >= begins_[partition];
+  return since_the_start ? std::optional<std::size_t>{0} : std::nullopt;
 }
 
 ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<StreamPosition> after,
@@ -68,13 +96,10 @@ ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<Stre
   const std::lock_guard lock{mutex_};
   if (!closed_.empty()) subscription.live->close(closed_);
   if (after) {
-    const auto known = std::find_if(ring_.begin(), ring_.end(),
-                                    [&](const auto& placed) { return placed->position == *after; });
-    subscription.resumed = known != ring_.end();
-    for (auto it = known; it != ring_.end(); ++it) {
-      if (it != known && topic.matches((*it)->progress.document)) {
-        subscription.missed.push_back(*it);
-      }
+    const auto place = place_after(*after);
+    subscription.resumed = place.has_value();
+    for (std::size_t i = place.value_or(ring_.size()); i < ring_.size(); ++i) {
+      if (topic.matches(ring_[i]->progress.document)) subscription.missed.push_back(ring_[i]);
     }
   }
   clients_.push_back({std::move(topic), subscription.live});
@@ -84,6 +109,12 @@ ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<Stre
 void ProgressHub::unsubscribe(const std::shared_ptr<ProgressMailbox>& live) {
   const std::lock_guard lock{mutex_};
   clients_.remove_if([&](const Client& client) { return client.live.lock() == live; });
+}
+
+PlacedProgressPtr ProgressHub::newest(const std::string& document_key) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = newest_.find(document_key);
+  return found == newest_.end() ? nullptr : found->second;
 }
 
 Offsets ProgressHub::positions() const {

@@ -84,6 +84,10 @@ Query LogQueryService::make_query(const Caller& caller, NewQuery query, Query::K
   made.question = std::move(query.question);
   made.top_k = query.top_k > 0 ? query.top_k : backend_.options.top_k_default;
   made.mode = query.mode;
+  made.filter = std::move(query.filter);
+  made.explain = query.explain;
+  made.one_per_document = query.one_per_document;
+  made.diversity = query.diversity;
   made.sees_everything = caller.principal.sees_everything;
   made.groups = caller.principal.groups;
   made.principal = caller.principal.name;

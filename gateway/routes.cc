@@ -49,7 +49,7 @@ constexpr Route kRoutes[] = {
     {Verb::get,    "/health", &get_health, kOpen},
     {Verb::get,    "/livez", &get_livez, kOpen},
     {Verb::get,    "/readyz", &get_readyz, kOpen},
-    {Verb::get,    "/metrics", &get_metrics, Role::reader},
+    {Verb::get,    "/metrics", &get_metrics, Role::admin},
     {Verb::get,    "/docs", &get_docs, kOpen},
     {Verb::get,    "/openapi.yaml", &get_openapi, kOpen},
     {Verb::get,    "/", &get_home, kOpen},

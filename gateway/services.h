@@ -9,6 +9,7 @@
 
 #include "common/metrics.h"
 #include "common/readiness.h"
+#include "gateway/counts.h"
 #include "gateway/gateway.h"
 #include "gateway/http_types.h"
 #include "gateway/idempotency.h"
@@ -67,12 +68,6 @@ struct TextSpan {
   std::int32_t page = 0;        // at `start`
   std::int32_t pages = 0;
 };
-struct CollectionCounts {
-  std::int64_t documents = 0;  // deleted ones left out
-  std::int64_t chunks = 0;     // of those that are indexed
-  std::int64_t pending = 0;
-  std::int64_t failed = 0;
-};
 
 class DocumentService {
  public:
@@ -101,7 +96,8 @@ class DocumentService {
   virtual net::awaitable<Reply<bool>> settled(const Caller& caller, std::string collection,
                                               std::vector<AcceptedDocument> documents,
                                               std::chrono::milliseconds wait) = 0;
-  virtual net::awaitable<CollectionCounts> counts(std::string collection) = 0;
+  // Of what the caller may see.
+  virtual net::awaitable<CollectionCounts> counts(const Caller& caller, std::string collection) = 0;
 };
 
 class CollectionService {
@@ -117,6 +113,9 @@ class CollectionService {
                                             std::optional<std::string> description) = 0;
   // Removes its documents, then its settings; how many documents.
   virtual net::awaitable<Reply<std::int64_t>> remove(const Caller& caller, std::string name) = 0;
+  // Of the index of all partitions, as the indexers wrote last. Empty: the caller may not see every
+  // document of every collection, and so none of these figures.
+  virtual net::awaitable<std::optional<IndexCounts>> index(const Caller& caller) = 0;
 };
 
 struct NewQuery {
@@ -124,6 +123,10 @@ struct NewQuery {
   std::string question;
   std::int64_t top_k = 0;  // 0: the default
   SearchMode mode = SearchMode::hybrid;
+  Filter filter;
+  bool explain = false;
+  bool one_per_document = false;
+  double diversity = 0;  // 0 to 1
 };
 struct SearchResult {
   std::vector<Passage> passages;

@@ -9,8 +9,6 @@
 namespace millrace {
 namespace {
 
-const std::string kAcceptance{"\0accepted", 9};  // ends the key of an acceptance: progress_key()
-
 struct Row {
   std::string_view head;
   std::string_view rest;
@@ -97,6 +95,14 @@ std::optional<Collection> collection_from_row(std::string_view key, std::string_
   return std::move(*collection);
 }
 
+std::optional<IndexState> index_from_row(std::string_view key, std::string_view row) {
+  const Record record =
+      make_event(topics::kIndexStates, std::string{key}, IndexState::kType, split_row(row).rest);
+  auto state = index_state_from(record);
+  if (!state) return std::nullopt;
+  return std::move(*state);
+}
+
 std::optional<Transcript> transcript_from_row(std::string_view key, std::string_view row) {
   const Record record =
       make_event(topics::kTranscripts, std::string{key}, Transcript::kType, split_row(row).rest);
@@ -110,7 +116,7 @@ TableApplier documents_applier() {
     const std::string key{partition_key(record.key)};
     if (record.tombstone) {
       // Of the acceptance, the document is gone; of a later state, only that record of it.
-      const bool gone = record.key == key + kAcceptance;
+      const bool gone = is_acceptance_key(record.key);
       return gone ? std::vector<TableChange>{{key, std::nullopt}} : std::vector<TableChange>{};
     }
     const auto next = document_progress_from(record);
@@ -125,6 +131,10 @@ TableApplier documents_applier() {
 
 TableApplier collections_applier() {
   return newest_event([](const Record& record) { return collection_from(record); });
+}
+
+TableApplier indexes_applier() {
+  return newest_event([](const Record& record) { return index_state_from(record); });
 }
 
 TableApplier transcripts_applier() {

@@ -7,6 +7,7 @@
 #include "common/log/table.h"
 #include "gateway/services.h"
 #include "gateway/stream_position.h"
+#include "schemas/index_state.h"
 
 namespace millrace {
 
@@ -15,6 +16,7 @@ namespace millrace {
 //   collections  key: name           value: POSITION LF event-json
 //   transcripts  key: query id       value: POSITION LF event-json
 //   texts        key: document key   value: POSITION SP REVISION LF
+//   indexes      key: generation/partition   value: POSITION LF event-json
 // The first line is what counting and ordering need without reading the JSON.
 struct StoredHead {
   StreamPosition position;
@@ -28,10 +30,12 @@ std::optional<StoredHead> stored_document_head(std::string_view row);
 std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row);
 std::optional<StoredHead> stored_text_head(std::string_view row);
 std::optional<Collection> collection_from_row(std::string_view key, std::string_view row);
+std::optional<IndexState> index_from_row(std::string_view key, std::string_view row);
 std::optional<Transcript> transcript_from_row(std::string_view key, std::string_view row);
 
 TableApplier documents_applier();
 TableApplier collections_applier();
+TableApplier indexes_applier();
 TableApplier transcripts_applier();
 TableApplier texts_applier();
 

@@ -37,14 +37,24 @@ std::string_view code_points(std::string_view text, std::int64_t start, std::int
   return text.substr(first, byte_at(text.substr(first), end - start));
 }
 
+Problem no_text(const TextRequest& wanted) {
+  return not_found("there is no text of document \"" + wanted.document_id + "\" in collection \"" +
+                   wanted.collection + "\"");
+}
+
 Reply<TextSpan> read_text_span(const Log& log, const Position& at, const TextRequest& wanted,
                                const Principal& principal) {
   const auto record = log.read_at(at);
   if (!record) return problem_from(record.error());
-  if (!*record) return not_found("the text is not kept any more");
+  if (!*record) return no_text(wanted);
   auto event = text_event_from(**record);
   if (!event) return problem_from(fatal(event.error().message));
-  if (!principal.may_read(event->document.allow)) return not_found("there is no such text");
+  if (!principal.may_read(event->document.allow)) return no_text(wanted);
+  const std::string& revision = event->document.revision;
+  if (!wanted.revision.empty() && wanted.revision != revision) {
+    return not_found("revision " + wanted.revision + " of the document has been superseded by " +
+                     revision);
+  }
   TextSpan span;
   span.characters = count_code_points(event->text);
   if (wanted.start > span.characters) {

@@ -4,6 +4,7 @@
 
 #include "common/ids.h"
 #include "gateway/media_types.h"
+#include "gateway/metadata_bounds.h"
 #include "gateway/multipart.h"
 
 namespace millrace {
@@ -25,7 +26,7 @@ Problem unknown_type(std::string_view media_type) {
   return problem;
 }
 
-// Within what a log record and a status can carry.
+// Within what a log record, a status and filters can carry.
 std::optional<Problem> check(const NewDocument& document, const std::string& where) {
   const auto wrong = [&](std::string_view member, std::string detail) {
     return bad_field(where.empty() ? std::string{member} : where + "." + std::string{member},
@@ -36,6 +37,9 @@ std::optional<Problem> check(const NewDocument& document, const std::string& whe
   if (document.title.size() > kTitleBytesMax) return wrong("title", "is longer than 4096 bytes");
   if (document.metadata.size() > kMetadataBytesMax) {
     return wrong("metadata", "is larger than 64 KiB");
+  }
+  if (auto unknown = unknown_to_filters(document.metadata)) {
+    return wrong("metadata." + unknown->where, std::move(unknown->detail));
   }
   if (document.allow.size() > kAllowMax) return wrong("allow", "has more than 100 groups");
   for (const std::string& group : document.allow) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "gateway/cli/command.h"
+#include "gateway/cli/question.h"
 
 namespace millrace {
 namespace {
@@ -20,12 +21,15 @@ struct AskCommand {
   ClientOptions client;
   std::string question;
   std::int64_t top_k = 0;  // 0: the server's default
+  QuestionOptions options;
 };
 
 // What the stream of one question has said so far.
 struct AnswerStream {
   bool json = false;
+  bool explain = false;
   std::string query_id;
+  std::string explained;  // the passages with their scores
   bool printed = false;
   bool finished = false;
   std::string failure;
@@ -54,6 +58,19 @@ void print_citations(json::Value completed) {
   std::cout << std::endl;
 }
 
+void explain(AnswerStream& stream, json::Value root) {
+  if (stream.json) {
+    std::cout << root.serialize() << std::endl;
+    return;
+  }
+  const json::Value passages = root.member("passages");
+  stream.explained = "\nPassages\n";  // of an earlier attempt: forgotten
+  if (!passages.is_array()) return;
+  for (std::size_t i = 0; i < passages.size(); ++i) {
+    stream.explained += passage_heading(i + 1, passages[i]) + "\n";
+  }
+}
+
 // False when the stream has ended.
 bool show(AnswerStream& stream, const ServerSentEvent& event) {
   Result<json::Document> data = json::Document::parse(event.data);
@@ -63,7 +80,9 @@ bool show(AnswerStream& stream, const ServerSentEvent& event) {
   }
   const json::Value root = data->root();
   if (root.member("query_id").is_string()) stream.query_id = root.member("query_id").as_string();
-  if (event.event == "delta" && !stream.json) {
+  if (event.event == "passages" && stream.explain) {
+    explain(stream, root);
+  } else if (event.event == "delta" && !stream.json) {
     std::cout << printable(root.member("text").as_string()) << std::flush;
     stream.printed = true;
   } else if (event.event == "reset" && stream.printed) {
@@ -76,6 +95,7 @@ bool show(AnswerStream& stream, const ServerSentEvent& event) {
     } else {
       std::cout << '\n';
       print_citations(root);
+      std::cout << stream.explained << std::flush;
     }
     return false;
   } else if (event.event == "failed") {
@@ -100,6 +120,7 @@ HttpRequest ask_request(const Client& client, const AskCommand& command) {
   json::Writer body;
   body.begin_object().field("question", command.question);
   if (command.top_k != 0) body.field("top_k", command.top_k);
+  write_members(body, command.options);
   request.body = body.end_object().take();
   return request;
 }
@@ -109,6 +130,7 @@ ExitCode run_ask(const AskCommand& command) {
   if (!client) return fail(client.error());
   AnswerStream stream;
   stream.json = command.client.json;
+  stream.explain = command.options.explain;
   EventStreamParser parser{[&stream](const ServerSentEvent& event) { return show(stream, event); }};
   std::string problem;  // the body, when it is not an event stream
 
@@ -157,6 +179,7 @@ void add_ask_command(CLI::App& app, CommandRun& run) {
   sub->add_option("question", command->question, "the question")->required();
   sub->add_option("-k,--top-k", command->top_k, "passages to answer from; 0: the server's default")
       ->capture_default_str();
+  add_question_options(*sub, command->options);
   sub->callback([command, &run] { run = [command] { return run_ask(*command); }; });
 }
 

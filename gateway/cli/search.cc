@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 
 #include "gateway/cli/command.h"
+#include "gateway/cli/question.h"
 
 namespace millrace {
 namespace {
@@ -12,14 +12,11 @@ struct SearchCommand {
   ClientOptions client;
   std::string query;
   std::int64_t top_k = 5;
+  QuestionOptions options;
 };
 
 void print_passage(std::size_t number, json::Value passage) {
-  const json::Value page = passage.member("page");
-  std::cout << number << ". " << printable(passage.member("title").as_string());
-  if (page.exists()) std::cout << ", page " << page.as_integer();
-  std::printf("  (score %.3f)\n", passage.member("score").as_double());
-  std::cout.flush();
+  std::cout << passage_heading(number, passage) << '\n';
   std::cout << "   " << printable(passage.member("text").as_string()) << "\n\n";
 }
 
@@ -29,12 +26,10 @@ ExitCode run_search(const SearchCommand& command) {
   HttpRequest request = client->request(
       "POST", "/v1/collections/" + percent_encode(command.client.collection) + "/search");
   request.headers["Content-Type"] = "application/json";
-  request.body = json::Writer{}
-                     .begin_object()
-                     .field("query", command.query)
-                     .field("top_k", command.top_k)
-                     .end_object()
-                     .take();
+  json::Writer body;
+  body.begin_object().field("query", command.query).field("top_k", command.top_k);
+  write_members(body, command.options);
+  request.body = body.end_object().take();
   Result<json::Document> found = client->call(std::move(request));
   if (!found) return fail(found.error());
   if (command.client.json) {
@@ -54,10 +49,11 @@ ExitCode run_search(const SearchCommand& command) {
 
 void add_search_command(CLI::App& app, CommandRun& run) {
   auto command = std::make_shared<SearchCommand>();
-  CLI::App* sub = app.add_subcommand("search", "Find the passages nearest to a question");
+  CLI::App* sub = app.add_subcommand("search", "Find the passages that answer a question best");
   add_client_options(*sub, command->client);
   sub->add_option("query", command->query, "what to look for")->required();
   sub->add_option("-k,--top-k", command->top_k, "how many passages")->capture_default_str();
+  add_question_options(*sub, command->options);
   sub->callback([command, &run] { run = [command] { return run_search(*command); }; });
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "gateway/cli/command.h"
+#include "gateway/cli/index_line.h"
 
 namespace millrace {
 namespace {
@@ -37,6 +38,10 @@ ExitCode run_status(const ClientOptions& options) {
                 static_cast<long long>(count_of(each, "pending")),
                 static_cast<long long>(count_of(each, "failed")));
   }
+  // Not for every key: of the plain endpoints' collection, and the index for who sees everything.
+  const Result<json::Document> stats = client->call(client->request("GET", "/stats"));
+  const std::string line = stats ? index_line(stats->root().member("index")) : std::string{};
+  if (!line.empty()) std::printf("\n%s\n", line.c_str());
   return ExitCode::done;
 }
 
@@ -44,7 +49,7 @@ ExitCode run_status(const ClientOptions& options) {
 
 void add_status_command(CLI::App& app, CommandRun& run) {
   auto options = std::make_shared<ClientOptions>();
-  CLI::App* sub = app.add_subcommand("status", "Show the server's collections and their state");
+  CLI::App* sub = app.add_subcommand("status", "Show the server's collections and its index");
   add_client_options(*sub, *options);
   sub->callback([options, &run] { run = [options] { return run_status(*options); }; });
 }

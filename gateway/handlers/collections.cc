@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kDescriptionBytesMax = 4'096;
 
 void write_collection(json::Writer& out, const Collection& collection,
-                      const CollectionCounts& counts) {
+                      const CollectionCounts& counts, const std::optional<IndexCounts>& index) {
   out.begin_object()
       .field("name", collection.name)
       .field("description", collection.description)
@@ -20,19 +20,34 @@ void write_collection(json::Writer& out, const Collection& collection,
   out.field("documents", counts.documents)
       .field("chunks", counts.chunks)
       .field("pending", counts.pending)
-      .field("failed", counts.failed)
-      .end_object();
+      .field("failed", counts.failed);
+  if (index) write_index(out, *index, index->of(collection.name));
+  out.end_object();
 }
 
 }  // namespace
 
+void write_index(json::Writer& out, const IndexCounts& index, const IndexedCollection& of) {
+  out.key("index")
+      .begin_object()
+      .field("documents", of.documents)
+      .field("chunks", of.chunks)
+      .field("segments", index.segments)
+      .field("disk_bytes", index.disk_bytes)
+      .field("memory_bytes", index.memory_bytes)
+      .field("merges", index.merges)
+      .end_object();
+}
+
 net::awaitable<Response> list_collections(const Request& request, Services& services) {
   const auto collections = co_await services.collections.list(request.caller);
+  const auto index = co_await services.collections.index(request.caller);
   json::Writer out;
   out.begin_object().key("collections").begin_array();
   for (const Collection& collection : collections) {
-    const CollectionCounts counts = co_await services.documents.counts(collection.name);
-    write_collection(out, collection, counts);
+    const CollectionCounts counts =
+        co_await services.documents.counts(request.caller, collection.name);
+    write_collection(out, collection, counts, index);
   }
   out.end_array().end_object();
   co_return Response{200, out.take()};
@@ -41,9 +56,11 @@ net::awaitable<Response> list_collections(const Request& request, Services& serv
 net::awaitable<Response> get_collection(const Request& request, Services& services) {
   const auto collection = services.collections.get(request.param("c"));
   if (!collection) co_return Response{collection.error()};
-  const CollectionCounts counts = co_await services.documents.counts(collection->name);
+  const CollectionCounts counts =
+      co_await services.documents.counts(request.caller, collection->name);
+  const auto index = co_await services.collections.index(request.caller);
   json::Writer out;
-  write_collection(out, *collection, counts);
+  write_collection(out, *collection, counts, index);
   co_return Response{200, out.take()};
 }
 
@@ -62,9 +79,11 @@ net::awaitable<Response> put_collection(const Request& request, Services& servic
   const auto stored =
       co_await services.collections.put(request.caller, request.param("c"), std::move(wanted));
   if (!stored) co_return Response{stored.error()};
-  const CollectionCounts counts = co_await services.documents.counts(stored->collection.name);
+  const CollectionCounts counts =
+      co_await services.documents.counts(request.caller, stored->collection.name);
+  const auto index = co_await services.collections.index(request.caller);
   json::Writer out;
-  write_collection(out, stored->collection, counts);
+  write_collection(out, stored->collection, counts, index);
   co_return Response{stored->created ? 201U : 200U, out.take()};
 }
 

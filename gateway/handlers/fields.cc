@@ -1,10 +1,44 @@
 #include "gateway/handlers/fields.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "gateway/media_types.h"
 
 namespace millrace {
+namespace {
+
+std::optional<SearchMode> mode_named(std::string_view name) {
+  for (const SearchMode mode : {SearchMode::hybrid, SearchMode::dense, SearchMode::lexical}) {
+    if (to_string(mode) == name) return mode;
+  }
+  return std::nullopt;
+}
+
+// Of nothing that one could look for, in whatever script the blanks are.
+bool is_blank(std::string_view text) {
+  constexpr std::string_view kBlanks[] = {
+      " ",      "\t",     "\n",     "\r",     "\v",     "\f",     "\u0085", "\u00A0", "\u1680",
+      "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+      "\u2009", "\u200A", "\u200B", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000", "\uFEFF"};
+  while (!text.empty()) {
+    const auto blank = std::find_if(std::begin(kBlanks), std::end(kBlanks),
+                                    [&](std::string_view each) { return text.starts_with(each); });
+    if (blank == std::end(kBlanks)) return false;
+    text.remove_prefix(blank->size());
+  }
+  return true;
+}
+
+// A filter's mistakes begin with their place: `filter.and[1].year: expected …`.
+Problem bad_filter(const Error& error) {
+  const auto colon = error.message.find(": ");
+  if (colon == std::string::npos) return bad_field("filter", error.message);
+  return bad_field(error.message.substr(0, colon), error.message.substr(colon + 2));
+}
+
+}  // namespace
 
 Reply<json::Document> parse_json_body(const Request& request) {
   const std::string bare = bare_media_type(request.field("content-type"));
@@ -55,34 +89,29 @@ void read_question_options(json::ObjectReader& in, const Services& services,
                            QuestionFields& fields) {
   in.optional("top_k", fields.query.top_k, 1, services.options.top_k_max);
   in.optional("mode", fields.mode);
-  fields.has_filter = in.optional_any("filter").exists();
+  fields.filter = in.optional_any("filter");
+  in.optional("one_per_document", fields.query.one_per_document);
+  in.optional("diversity", fields.query.diversity);
 }
 
 std::optional<Problem> check_question(const Services& services, std::string_view member,
                                       QuestionFields& fields) {
   const std::string where{member};
   const std::string& question = fields.query.question;
-  if (question.find_first_not_of(" \t\r\n") == std::string::npos) {
-    return bad_field(where, "is empty");
-  }
+  if (is_blank(question)) return bad_field(where, "is empty");
   if (question.size() > services.options.question_bytes_max) {
     return bad_field(
         where, "is longer than " + std::to_string(services.options.question_bytes_max) + " bytes");
   }
-  if (fields.has_filter) {
-    return bad_field("filter",
-                     "filters come with hybrid retrieval, which this version does not "
-                     "have yet; leave it out");
+  const auto mode = mode_named(fields.mode);
+  if (!mode) return bad_field("mode", R"(must be "hybrid", "dense" or "lexical")");
+  fields.query.mode = *mode;
+  if (fields.query.diversity < 0 || fields.query.diversity > 1) {
+    return bad_field("diversity", "must be a number from 0 to 1");
   }
-  if (fields.mode == "lexical") {
-    return bad_field("mode",
-                     "\"lexical\" comes with hybrid retrieval, which this version does not "
-                     "have yet; use \"hybrid\" or \"dense\"");
-  }
-  if (fields.mode != "hybrid" && fields.mode != "dense") {
-    return bad_field("mode", "must be \"hybrid\" or \"dense\"");
-  }
-  fields.query.mode = fields.mode == "dense" ? SearchMode::dense : SearchMode::hybrid;
+  auto filter = Filter::from(fields.filter, Filter::Limits{});
+  if (!filter) return bad_filter(filter.error());
+  fields.query.filter = std::move(*filter);
   return std::nullopt;
 }
 

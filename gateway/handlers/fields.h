@@ -23,16 +23,16 @@ Reply<bool> flag_argument(const Request& request, std::string_view name);
 std::string last_event_id(const Request& request);
 bool accepts_event_stream(const Request& request);
 
-// A question with its options out of `in`, whose member for the question is `question`. The caller
-// finishes the reader and then calls check_question().
+// The options of a question out of `in`; the question itself and `explain` are the caller's to
+// read, who finishes the reader and then calls check_question().
 struct QuestionFields {
   NewQuery query;
   std::string mode = "hybrid";
-  bool has_filter = false;
+  json::Value filter;  // in the body, which must outlive this
 };
 void read_question_options(json::ObjectReader& in, const Services& services,
                            QuestionFields& fields);
-// Empty or too long questions, modes and filters that this index does not have yet.
+// What is wrong with them; `member` holds the question. Else `fields.query` is complete.
 std::optional<Problem> check_question(const Services& services, std::string_view member,
                                       QuestionFields& fields);
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "gateway/document_json.h"
+#include "gateway/handlers/collections.h"
 #include "gateway/handlers/fields.h"
 #include "gateway/handlers/finished_query.h"
 #include "gateway/multipart.h"
@@ -121,7 +122,7 @@ net::awaitable<Response> plain_ask(const Request& request, Services& services) {
   fields.query.collection = kDefaultCollection;
   json::ObjectReader in{body->root(), "request"};
   in.required("question", fields.query.question);
-  in.optional("top_k", fields.query.top_k, 1, services.options.top_k_max);
+  read_question_options(in, services, fields);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
   if (auto wrong = check_question(services, "question", fields)) {
     co_return Response{std::move(*wrong)};
@@ -140,7 +141,7 @@ net::awaitable<Response> plain_search(const Request& request, Services& services
   json::ObjectReader in{body->root(), "request"};
   const bool has_question = in.optional("question", fields.query.question);
   const bool has_query = in.optional("query", fields.query.question);
-  in.optional("top_k", fields.query.top_k, 1, services.options.top_k_max);
+  read_question_options(in, services, fields);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
   if (has_question == has_query) {
     co_return Response{bad_field("question", "send either \"question\" or \"query\"")};
@@ -221,7 +222,8 @@ net::awaitable<Response> plain_upload_pdf(const Request& request, Services& serv
 
 net::awaitable<Response> plain_stats(const Request& request, Services& services) {
   const CollectionCounts counts =
-      co_await services.documents.counts(std::string{kDefaultCollection});
+      co_await services.documents.counts(request.caller, std::string{kDefaultCollection});
+  const auto index = co_await services.collections.index(request.caller);
   const auto collections = co_await services.collections.list(request.caller);
   json::Writer out;
   out.begin_object()
@@ -233,8 +235,9 @@ net::awaitable<Response> plain_stats(const Request& request, Services& services)
       .field("queries", services.queries.accepted())
       .field("model", services.queries.model())
       .field("ready", services.readiness.ready())
-      .field("version", MILLRACE_VERSION)
-      .end_object();
+      .field("version", MILLRACE_VERSION);
+  if (index) write_index(out, *index, index->all);
+  out.end_object();
   co_return Response{200, out.take()};
 }
 

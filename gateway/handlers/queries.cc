@@ -20,6 +20,7 @@ Reply<NewQuery> read_query(const Request& request, const Services& services) {
   json::ObjectReader in{body->root(), "query"};
   in.required("question", fields.query.question);
   read_question_options(in, services, fields);
+  in.optional("explain", fields.query.explain);
   in.optional("conversation_id", conversation_id);
   if (const Status read = in.finish(); !read) return problem_from(read.error());
   if (conversation_id.size() > kConversationIdBytesMax) {

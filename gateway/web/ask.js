@@ -169,7 +169,8 @@ async function ask(collection, question) {
   const began = performance.now();
   let first = 0;
   try {
-    const accepted = await send(`${collectionPath(collection)}/queries`, { question });
+    const accepted = await send(`${collectionPath(collection)}/queries`,
+      { question, mode: byId("mode").value, explain: true });
     current.id = accepted.id;
     if (current.stopped) await cancel();
     await followEvents(accepted.events_url, {

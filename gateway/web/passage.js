@@ -10,7 +10,16 @@ function where(found) {
   if (found.page) parts.push(`page ${found.page}`);
   parts.push(`characters ${found.start.toLocaleString()}–${found.end.toLocaleString()}`);
   parts.push(`revision ${found.revision}`);
+  if (found.explanation) parts.push(scored(found));
   return parts.join(" · ");
+}
+
+function scored({ score, explanation: legs }) {
+  const part = (weight, leg) => `${legs[weight].toFixed(2)} × ${legs[leg].toFixed(2)}`;
+  return `score ${score.toFixed(2)} = ${part("dense_weight", "dense")} by meaning + ` +
+    `${part("lexical_weight", "lexical")} by words` +
+    (legs.rerank === undefined ? "" : `, re-ranked by ${legs.rerank.toFixed(2)}`) +
+    (legs.rerank_failure ? `, not re-ranked: ${legs.rerank_failure}` : "");
 }
 
 function fill(found) {
@@ -22,7 +31,8 @@ function fill(found) {
   mark.scrollIntoView({ block: "center" });
 }
 
-// `span`: a citation or a passage: {document_id, revision, start, end, title, page, quote | text}.
+// `span`: a citation or a passage: {document_id, revision, start, end, title, page, quote | text,
+// score?, explanation?}.
 export async function openPassage(collection, span) {
   shown += 1;
   const mine = shown;
@@ -34,7 +44,8 @@ export async function openPassage(collection, span) {
       revision: span.revision, start: String(span.start), end: String(span.end), context: "600",
     });
     const found = await get(`${documentPath(collection, span.document_id)}/text?${query}`);
-    if (mine === shown) fill({ ...found, page: found.page || span.page });
+    const { score, explanation } = span;
+    if (mine === shown) fill({ ...found, page: found.page || span.page, score, explanation });
   } catch (error) {
     if (mine !== shown) return;
     if (error.status === 404) {

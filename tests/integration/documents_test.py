@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 import urllib.parse
 
@@ -121,6 +122,21 @@ class DocumentsTest(unittest.TestCase):
         status = self.millrace("status")
         self.assertRegex(status.stdout, rf"default\s+{len(FILES)}\s")
 
+    def test_3b_status_shows_the_index(self):
+        deadline = time.monotonic() + 60
+        shown = ""
+        while f" of {len(FILES)} documents " not in shown and time.monotonic() < deadline:
+            shown = self.millrace("status").stdout  # each indexer tells every two seconds
+        self.assertRegex(shown, rf"\nindex: \d+ chunks of {len(FILES)} documents in \d+ segments?, "
+                                r"\d.* on disk, \d.* in memory, \d+ merges?\n")
+        collection = self.client.json("GET", "/v1/collections/default", expect=200)
+        whole = self.client.json("GET", "/stats", expect=200)["index"]
+        for index in (collection["index"], whole):
+            for name in ("documents", "chunks"):
+                self.assertEqual(index[name], collection[name], name)
+            for name in ("segments", "disk_bytes", "memory_bytes"):
+                self.assertGreater(index[name], 0, name)
+
     def test_4_a_question_without_evidence_is_refused(self):
         answer = self.ask("What is the melting point of tungsten carbide in kelvin?")
         self.assertTrue(answer["refused"], answer)
@@ -162,7 +178,57 @@ class DocumentsTest(unittest.TestCase):
         self.assertEqual(after["documents"], before["documents"])
         self.assertIn("Ingrid Dahl", self.ask(QUESTIONS["lighthouse.pdf"][0])["answer"])
 
-    def test_8_the_command_line_says_what_is_wrong(self):
+    def test_8_filters_modes_and_explanations_on_the_command_line(self):
+        shelf = Client(self.server, "shelf")
+        added = shelf.add([{"id": f"b{year}", "title": f"Report {year}",
+                            "text": f"The mill ground rye in {year}. Its wheel has part E-{year}.",
+                            "metadata": {"year": year, "tags": ["mill", "rye"]}}
+                           for year in range(2018, 2024)])
+        shelf.wait_settled([each["id"] for each in added])
+
+        def search(*flags):
+            done = self.millrace("search", "-c", "shelf", "-k", "10", "--json", *flags)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)["passages"]
+
+        late = search("mill", "--filter", '{"year": {"gte": 2022}, "tags": "rye"}')
+        self.assertEqual({each["document_id"] for each in late}, {"b2022", "b2023"})
+        exact = search("E-2020", "--mode", "lexical", "--one-per-document", "--explain")
+        self.assertEqual(exact[0]["document_id"], "b2020")
+        for passage in exact + late:
+            self.assertTrue(0 <= passage["score"] <= 1, passage)
+        legs = exact[0]["explanation"]
+        self.assertAlmostEqual(legs["dense_weight"] * legs["dense"] +
+                               legs["lexical_weight"] * legs["lexical"], exact[0]["score"], 5)
+        self.assertNotIn("explanation", late[0])
+        people = self.millrace("search", "-c", "shelf", "--explain", "rye", "--diversity", "0.3")
+        self.assertRegex(people.stdout, r"1\. Report \d+  \(score (0\.\d+)\)\n   \1 = ")
+        answer = self.millrace("ask", "-c", "shelf", "--explain", "--filter", '{"year": 2019}',
+                               "When did the mill grind rye?")
+        self.assertIn("2019", answer.stdout, answer.stderr)
+        self.assertRegex(answer.stdout, r"Passages\n1\. Report 2019  \(score")
+        wrong = self.millrace("search", "-c", "shelf", "rye", "--filter", '{"year": {"$gte": 1}}')
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn('filter.year: unknown operator "$gte"', wrong.stderr)
+        self.assertEqual(self.millrace("search", "rye", "--filter", "year>1").returncode, 2)
+        deep = '{"not":' * 9 + '{"year": 1}' + "}" * 9
+        for code, flags, says in (
+                (1, ["-k", "101"], "from 1 to 100, not 101"), (2, ["-k", "many"], "--top-k = many"),
+                (1, ["--filter", deep], "deeper than 8 levels"),
+                (1, ["--filter", '{"year": {"in": []}}'], "filter.year.in: expected a list of at least one"),
+                (2, ["--filter", "[]"], "is not a JSON object; write it as"),
+                (2, ["--diversity", "2"], "must be a number from 0 to 1"),
+                (2, ["--mode", "bm25"], "not in {hybrid,dense,lexical}")):
+            for command in "search", "ask":
+                wrong = self.millrace(command, "rye", *flags)
+                self.assertEqual(wrong.returncode, code, wrong)
+                self.assertIn(says, wrong.stderr)
+                self.assertEqual(wrong.stdout, "")
+        for question, says in ((" ", "is empty"), ("rye " * 3000, "is longer than 8192 bytes")):
+            self.assertIn(says, self.millrace("search", question).stderr)
+            self.assertIn(says, self.millrace("ask", question).stderr)
+
+    def test_9_the_command_line_says_what_is_wrong(self):
         nobody = subprocess.run([MILLRACE, "status", "--server", "http://127.0.0.1:1"], text=True,
                                 capture_output=True, check=False)
         self.assertEqual(nobody.returncode, 1)

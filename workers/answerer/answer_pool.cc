@@ -2,24 +2,13 @@
 
 #include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "common/logging.h"
 #include "schemas/dead_letter.h"
-#include "workers/answerer/earlier_attempts.h"
-#include "workers/answerer/event_outbox.h"
+#include "workers/answerer/answer_pool_impl.h"
 
 namespace millrace {
 namespace {
@@ -29,76 +18,7 @@ namespace asio = boost::asio;
 // Closing a model's call takes a moment, an inference under way tens of milliseconds.
 constexpr std::chrono::milliseconds kCloseWait{5'000};
 
-// One answer. Of the pool's thread, once start() has posted it there.
-struct Job {
-  Job(asio::io_context& io, GatheredQuery query) : gathered{std::move(query)}, timeout{io} {}
-
-  GatheredQuery gathered;
-  std::shared_ptr<EventOutbox> outbox;
-  std::optional<AnswerFailure> failure;  // to be said once look_back() knows the attempt
-  bool looking_back = false;
-  bool waiting = false;  // for a free model call
-  bool model_running = false;
-  bool first_delta_seen = false;
-  bool closed = false;  // its last event is in the outbox, or it was left to another run
-  asio::steady_timer timeout;
-  asio::cancellation_signal cancel;
-};
-using JobPtr = std::shared_ptr<Job>;
-
 }  // namespace
-
-struct AnswerPool::Impl {
-  Impl(Log& log_, LanguageModel& model_, const Clock& clock_, const AnswerProbe& probe_,
-       AnswerPoolOptions options_, FinishedHandler on_finished_);
-
-  // Any thread.
-  JobPtr admit(GatheredQuery gathered, bool failing);
-  bool start(GatheredQuery gathered, std::optional<AnswerFailure> failure);
-  bool write(GatheredQuery gathered, std::vector<Record> records);
-  void stop(std::chrono::milliseconds grace);
-
-  // Of the pool's thread; greet() also of start() before the job is posted there.
-  void greet(Job& job);
-  void look_back(const JobPtr& job);
-  void go_on(const JobPtr& job, const Result<EarlierAttempts>& earlier);
-  void run(const JobPtr& job);
-  void call_model(const JobPtr& job);
-  bool delta(Job& job, std::string_view text);
-  void model_returned(const JobPtr& job, Result<AnswerDraft> draft);
-  void next_waiting();
-  void complete(Job& job, AnswerDraft draft);
-  void fail(Job& job, const AnswerFailure& failure);
-  void close(Job& job);
-  void finish(Job& job);
-  void abandon_all();
-  double age(const Job& job) const {
-    return seconds_since(job.gathered.query.asked_at, clock.wall_now());
-  }
-
-  const AnswerPoolOptions options;
-  Log& log;
-  LanguageModel& model;
-  const Clock& clock;
-  const AnswerProbe& probe;
-  const FinishedHandler on_finished;
-  std::unique_ptr<LogWriter> writer;
-
-  asio::io_context io{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
-  asio::thread_pool blocking{1};  // reads of the log
-  const std::shared_ptr<OutboxHome> home = std::make_shared<OutboxHome>();
-
-  mutable std::mutex mutex;  // of the next five
-  std::condition_variable changed;
-  std::unordered_map<std::string, JobPtr> jobs;
-  std::size_t running = 0;  // model calls
-  std::string broken;       // why the log cannot be written
-  bool abandoned = false;
-
-  std::deque<JobPtr> waiting;
-  std::jthread thread;  // last: everything it uses is there before it
-};
 
 AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
                        const AnswerProbe& probe_, AnswerPoolOptions options_,
@@ -109,7 +29,8 @@ AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
       clock{clock_},
       probe{probe_},
       on_finished{std::move(on_finished_)},
-      writer{log_.open_writer()} {
+      writer{log_.open_writer()},
+      rerank_calls{io, options.rerank, clock, probe} {
   home->io = &io;
   home->writer = writer.get();
   home->clock = &clock;
@@ -123,7 +44,7 @@ AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
 }
 
 // Null: too many. Saying that there are too many needs room too.
-JobPtr AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) {
+auto AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) -> JobPtr {
   const std::size_t limit = (options.in_flight_max + options.waiting_max) * (failing ? 2U : 1U);
   const auto job = std::make_shared<Job>(io, std::move(gathered));
   const GatheredQuery& query = job->gathered;
@@ -140,7 +61,8 @@ JobPtr AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) {
 }
 
 bool AnswerPool::Impl::start(GatheredQuery gathered, std::optional<AnswerFailure> failure) {
-  const bool maybe_seen = gathered.maybe_seen;
+  // A search is said again as it was: readers drop the second.
+  const bool maybe_seen = gathered.maybe_seen && gathered.query.kind == Query::Kind::answer;
   const JobPtr job = admit(std::move(gathered), failure.has_value());
   if (job == nullptr) return false;
   if (maybe_seen) {
@@ -149,6 +71,8 @@ bool AnswerPool::Impl::start(GatheredQuery gathered, std::optional<AnswerFailure
     asio::post(io, [this, job] { look_back(job); });
   } else if (failure) {
     asio::post(io, [this, job, why = std::move(*failure)] { fail(*job, why); });
+  } else if (rerank_calls.wanted(job->gathered)) {
+    asio::post(io, [this, job] { rerank(job); });
   } else {
     greet(*job);  // from the caller's thread: no hop before the client's first event
     asio::post(io, [this, job] { run(job); });
@@ -201,6 +125,24 @@ void AnswerPool::Impl::go_on(const JobPtr& job, const Result<EarlierAttempts>& e
     if (job->outbox->attempt() > 1) job->outbox->add(reset_event());
     fail(*job, *job->failure);
     return;
+  }
+  rerank(job);
+}
+
+void AnswerPool::Impl::rerank(const JobPtr& job) {
+  if (job->closed) return;
+  if (!rerank_calls.wanted(job->gathered)) return proceed(job);
+  job->rerank = rerank_calls.start(job->gathered, [this, job](std::vector<Passage> passages) {
+    job->gathered.passages = std::move(passages);
+    proceed(job);
+  });
+}
+
+void AnswerPool::Impl::proceed(const JobPtr& job) {
+  if (job->gathered.query.kind == Query::Kind::search) {
+    job->outbox->add_record(search_result(job->gathered));
+    probe.query_finished(Query::Kind::search, Outcome::completed, age(*job));
+    return close(*job);
   }
   greet(*job);
   run(job);
@@ -312,6 +254,7 @@ void AnswerPool::Impl::fail(Job& job, const AnswerFailure& failure) {
 // Its last records are in the outbox: nothing of the model is wanted any more.
 void AnswerPool::Impl::close(Job& job) {
   job.closed = true;
+  rerank_calls.cancel(job.rerank);
   job.timeout.cancel();
   if (job.model_running) job.cancel.emit(asio::cancellation_type::terminal);
   if (job.waiting) {
@@ -360,6 +303,7 @@ void AnswerPool::Impl::stop(std::chrono::milliseconds grace) {
     std::unique_lock lock{mutex};
     changed.wait_for(lock, kCloseWait, [this] { return abandoned && running == 0; });
   }
+  rerank_calls.wait_idle(kCloseWait);
   {
     const std::lock_guard lock{home->mutex};
     home->io = nullptr;
@@ -383,8 +327,12 @@ bool AnswerPool::write(GatheredQuery gathered, std::vector<Record> records) {
   return impl_->write(std::move(gathered), std::move(records));
 }
 
+bool AnswerPool::reranks(const GatheredQuery& gathered) const {
+  return impl_->rerank_calls.wanted(gathered);
+}
+
 void AnswerPool::cancel(const std::string& query_id) {
-  JobPtr job;
+  std::shared_ptr<Job> job;
   {
     const std::lock_guard lock{impl_->mutex};
     const auto found = impl_->jobs.find(query_id);

@@ -15,6 +15,7 @@
 #include "workers/answerer/gather.h"
 #include "workers/answerer/language_model.h"
 #include "workers/answerer/probe.h"
+#include "workers/answerer/reranker.h"
 
 namespace millrace {
 
@@ -23,11 +24,12 @@ struct AnswerPoolOptions {
   std::size_t waiting_max = 1'024;  // answers that wait for one of them
   std::chrono::milliseconds answer_timeout{120'000};
   std::chrono::milliseconds write_timeout{60'000};  // of a log that refuses appends
+  RerankOptions rerank = {};
 };
 
-// All answers in flight: a coroutine each, on one io_context with one thread. Writes their events
-// through a LogWriter, in order, one append in flight per answer; deltas that arrive meanwhile
-// travel together in the next one.
+// All answers in flight, and the searches that a re-ranker reads: a coroutine each, on one
+// io_context with one thread. Writes their events through a LogWriter, in order, one append in
+// flight per answer; deltas that arrive meanwhile travel together in the next one.
 class AnswerPool {
  public:
   // On the pool's thread, once everything of the query is stored.
@@ -44,6 +46,8 @@ class AnswerPool {
   // this returns. With a `failure` it only says so, after what an earlier run may have said.
   // False: too many; nothing was done.
   bool start(GatheredQuery gathered, std::optional<AnswerFailure> failure = std::nullopt);
+  // There is a re-ranker and something for it to do: then a search is started here too.
+  bool reranks(const GatheredQuery& gathered) const;
   // Stores the records, then finishes the query. Same bound and meaning of false.
   bool write(GatheredQuery gathered, std::vector<Record> records);
   // Closes the model's call and ends the answer as cancelled. Nothing happens when it is not here.
@@ -60,6 +64,7 @@ class AnswerPool {
   boost::asio::any_io_executor executor();  // the pool's thread
 
  private:
+  struct Job;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -99,7 +99,7 @@ Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_, Metri
       clock{clock_},
       options{options_},
       probe{metrics},
-      gather{options_.search_timeout, options_.gathering_max},
+      gather{options_.search_timeout, options_.gathering_max, options_.rerank.reranker != nullptr},
       over{options_.remembered_max},
       cancelled{options_.remembered_max},
       pool{log_,
@@ -107,7 +107,7 @@ Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_, Metri
            clock_,
            probe,
            {options_.in_flight_max, options_.waiting_max, options_.answer_timeout,
-            AnswerPoolOptions{}.write_timeout},
+            AnswerPoolOptions{}.write_timeout, options_.rerank},
            [this](const GatheredQuery& gathered) { finished(gathered); }},
       timer{pool.executor()} {
   const std::vector<std::string> inputs{std::string{topics::kPassages}};
@@ -167,8 +167,10 @@ std::optional<Outputs> Answerer::Impl::conclude(GatheredQuery& gathered) {
     return fail(gathered, {std::string{kSearchFailed},
                            "no part of the index could be searched: " + gathered.error});
   }
-  if (gathered.query.kind == Query::Kind::search) return finish_search(gathered);
+  const bool search = gathered.query.kind == Query::Kind::search;
+  if (search && !pool.reranks(gathered)) return finish_search(gathered);
   if (pool.start(gathered)) return std::nullopt;
+  if (search) return finish_search(gathered);  // as it is: that is better than nothing
   return fail(gathered,
               {std::string{kOverloaded}, "too many questions are being answered; ask again"});
 }

@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "workers/answerer/answer_pool.h"
 #include "workers/answerer/language_model.h"
+#include "workers/answerer/reranker.h"
 #include "workers/runtime/stage.h"
 
 namespace millrace {
@@ -22,12 +23,14 @@ struct AnswererOptions {
   std::size_t waiting_max = 1'024;      // answers that wait for one; more are refused as overloaded
   std::size_t gathering_max = 4'096;    // queries that wait for an index partition
   std::size_t remembered_max = 65'536;  // finished and cancelled queries, against redelivery
+  RerankOptions rerank;
 };
 
 // Concurrent stage over `passages` and `cancellations`; writes `answers` and `transcripts`, answers
 // as they arrive through a LogWriter of its own, outside of commits. At least once: a query seen
 // again in this run is dropped; one that an earlier run began is answered anew with attempt + 1
-// after a `reset`. A search's result is an output of the record that completes it.
+// after a `reset`. A search's result is an output of the record that completes it; where there is a
+// re-ranker it is written by the LogWriter too.
 class Answerer : public Stage {
  public:
   // Everything borrowed outlives it.

@@ -11,15 +11,6 @@ constexpr std::size_t kHeadBytesMax = 1U << 20U;
 constexpr std::size_t kTextBytesMax = 1U << 20U;  // of an answer; a model that loops ends here
 constexpr std::size_t kMessageBytesMax = 300;
 
-std::string one_line(std::string_view text) {
-  std::string out{text.substr(0, kMessageBytesMax)};
-  std::replace_if(
-      out.begin(), out.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x20; },
-      ' ');
-  while (!json::valid_utf8(out) && !out.empty()) out.pop_back();
-  return out;
-}
-
 std::string message_of(json::Value error) {
   if (error.is_string()) return one_line(error.as_string());
   const json::Value message = error.is_object() ? error.member("message") : json::Value{};
@@ -31,6 +22,15 @@ json::Value member(json::Value value, std::string_view name) {
 }
 
 }  // namespace
+
+std::string one_line(std::string_view text) {
+  std::string out{text.substr(0, kMessageBytesMax)};
+  std::replace_if(
+      out.begin(), out.end(), [](char byte) { return static_cast<unsigned char>(byte) < 0x20; },
+      ' ');
+  while (!json::valid_utf8(out) && !out.empty()) out.pop_back();
+  return out;
+}
 
 ChatStream::ChatStream(TextHandler on_text)
     : on_text_{std::move(on_text)},

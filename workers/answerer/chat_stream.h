@@ -11,6 +11,9 @@
 
 namespace millrace {
 
+// The beginning of what a server says, for a message: valid UTF-8 without control characters.
+std::string one_line(std::string_view text);
+
 // Reads the body of a chat completion: a text/event-stream of chunks, or, from servers that do not
 // stream, one JSON object. Hostile: a chunk that cannot be read ends it with a failure.
 class ChatStream {

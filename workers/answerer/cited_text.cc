@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "workers/answerer/evidence.h"
+#include "workers/answerer/neighbours.h"
 #include "workers/text/unicode.h"
 
 namespace millrace {
@@ -76,6 +77,25 @@ std::size_t citing_sentence(const std::vector<PassageSentence>& sentences, std::
   return found;
 }
 
+// The best sentence of the passages that the model read as one.
+struct Evidence {
+  const Passage* passage = nullptr;  // null: they have no sentences
+  PassageSentence sentence;
+  double overlap = -1;
+};
+Evidence best_evidence(const PassageSentence& claim, const JoinedPassage& joined,
+                       std::span<const Passage> passages) {
+  Evidence best;
+  for (const std::size_t part : joined.parts) {
+    const auto sentences = sentences_of(passages[part].text);
+    if (sentences.empty()) continue;
+    const ClaimMatch match = best_match(claim.words, sentences);
+    if (match.overlap <= best.overlap) continue;
+    best = {&passages[part], sentences[match.sentence], match.overlap};
+  }
+  return best;
+}
+
 }  // namespace
 
 CitedText resolve_citations(std::string_view text, std::span<const Passage> passages) {
@@ -83,23 +103,23 @@ CitedText resolve_citations(std::string_view text, std::span<const Passage> pass
   const PlainText plain = without_markers(text);
   const auto claims = sentences_of(plain.text);
   if (claims.empty()) return out;
+  const std::vector<JoinedPassage> numbered = join_neighbours(passages);
   std::set<std::size_t> cited;
-  std::set<std::tuple<std::int32_t, std::size_t>> known;
+  std::set<std::tuple<std::int32_t, const Passage*, std::size_t>> known;
   double support = 0;
   std::size_t resolved = 0;
   for (const Marker& marker : plain.markers) {
-    if (marker.number < 1 || static_cast<std::size_t>(marker.number) > passages.size()) continue;
-    const Passage& passage = passages[static_cast<std::size_t>(marker.number) - 1];
-    const auto candidates = sentences_of(passage.text);
-    if (candidates.empty()) continue;
+    const auto joined = std::ranges::find(numbered, marker.number, &JoinedPassage::number);
+    if (joined == numbered.end()) continue;
     const std::size_t claim = citing_sentence(claims, marker.at);
-    const ClaimMatch match = best_match(claims[claim].words, candidates);
+    const Evidence evidence = best_evidence(claims[claim], *joined, passages);
+    if (evidence.passage == nullptr) continue;
     cited.insert(claim);
-    support += match.overlap;
+    support += evidence.overlap;
     ++resolved;
-    out.relevance = std::max(out.relevance, std::clamp(passage.score, 0.0, 1.0));
-    if (!known.insert({marker.number, match.sentence}).second) continue;
-    out.citations.push_back(cite(marker.number, passage, candidates[match.sentence]));
+    out.relevance = std::max(out.relevance, std::clamp(evidence.passage->score, 0.0, 1.0));
+    if (!known.insert({marker.number, evidence.passage, evidence.sentence.begin}).second) continue;
+    out.citations.push_back(cite(marker.number, *evidence.passage, evidence.sentence));
     if (out.citations.size() >= kCitationsMax) break;
   }
   out.cited = static_cast<double>(cited.size()) / static_cast<double>(claims.size());

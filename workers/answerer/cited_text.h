@@ -18,9 +18,10 @@ struct CitedText {
   double relevance = 0;             // best score of a cited passage, from 0 to 1
 };
 
-// Numbers stand as [1], [1, 2] or [1][2], in a sentence or right after it. Each is resolved to the
-// sentence of its passage that shares most with the sentence that cites it; a number that no
-// passage has is passed over.
+// Numbers stand as [1], [1, 2] or [1][2], in a sentence or right after it. They are those of the
+// prompt, where neighbouring passages are one. Each is resolved to the sentence of its passages
+// that shares most with the sentence that cites it, as it stands in one of them; a number that none
+// has is passed over.
 CitedText resolve_citations(std::string_view text, std::span<const Passage> passages);
 
 // How far an answer can be trusted, from 0 to 1:

@@ -1,9 +1,9 @@
 #include "workers/answerer/gather.h"
 
 #include <algorithm>
-#include <tuple>
-#include <unordered_set>
 #include <utility>
+
+#include "workers/answerer/ranking.h"
 
 namespace millrace {
 
@@ -20,27 +20,18 @@ void Gather::merge(Entry& entry, PassagesEvent event, Arrival arrival) {
     ++entry.errors;
     return;
   }
-  std::move(event.passages.begin(), event.passages.end(), std::back_inserter(gathered.passages));
+  entry.found.push_back(std::move(event));
 }
 
-GatheredQuery Gather::conclude(Entry entry) {
+GatheredQuery Gather::conclude(Entry entry) const {
   GatheredQuery gathered = std::move(entry.gathered);
   const std::size_t answered = entry.partitions.size();
   gathered.partial =
       answered < static_cast<std::size_t>(entry.partitions_total) || entry.errors > 0;
   gathered.failed = answered > 0 && entry.errors == answered;
-  // Ties by identity, so that the same passages give the same answer whatever partition came first.
-  std::sort(gathered.passages.begin(), gathered.passages.end(),
-            [](const Passage& a, const Passage& b) {
-              return a.score != b.score ? a.score > b.score
-                                        : std::tie(a.document_id, a.start, a.chunk_id) <
-                                              std::tie(b.document_id, b.start, b.chunk_id);
-            });
-  std::unordered_set<std::string> chunks;
-  std::erase_if(gathered.passages,
-                [&](const Passage& passage) { return !chunks.insert(passage.chunk_id).second; });
-  const auto top_k = static_cast<std::size_t>(std::max<std::int64_t>(gathered.query.top_k, 0));
-  if (gathered.passages.size() > top_k) gathered.passages.resize(top_k);
+  std::vector<Passage> candidates = fused(gathered.query, std::move(entry.found));
+  if (keep_candidates_) gathered.candidates = candidates;
+  gathered.passages = chosen(gathered.query, std::move(candidates));
   return gathered;
 }
 

@@ -27,10 +27,11 @@ struct Arrival {
 // A query with all the passages it will get.
 struct GatheredQuery {
   Query query;
-  std::vector<Passage> passages;  // best first, at most query.top_k, no chunk twice
-  bool partial = false;           // a partition is missing or failed
-  bool failed = false;            // every partition that answered failed
-  std::string error;              // of the first partition that failed
+  std::vector<Passage> passages;    // in one order: see ranking.h
+  std::vector<Passage> candidates;  // for a re-ranker, where Gather is told to keep them: fused()
+  bool partial = false;             // a partition is missing or failed
+  bool failed = false;              // every partition that answered failed
+  std::string error;                // of the first partition that failed
   std::int64_t embedding_us = 0;
   std::int64_t search_us = 0;       // of the slowest partition
   std::vector<Position> positions;  // the records it is made of
@@ -43,8 +44,8 @@ struct GatheredQuery {
 // goes on with what it has. Pure logic, not thread-safe.
 class Gather {
  public:
-  Gather(std::chrono::milliseconds timeout, std::size_t open_max)
-      : timeout_{timeout}, open_max_{open_max} {}
+  Gather(std::chrono::milliseconds timeout, std::size_t open_max, bool keep_candidates = false)
+      : timeout_{timeout}, open_max_{open_max}, keep_candidates_{keep_candidates} {}
 
   // The queries that this record completes: its own, or the one it crowds out. A second record of
   // the same partition changes nothing.
@@ -59,7 +60,8 @@ class Gather {
 
  private:
   struct Entry {
-    GatheredQuery gathered;
+    GatheredQuery gathered;             // without its passages yet
+    std::vector<PassagesEvent> found;   // of the partitions that did not fail
     std::set<std::int32_t> partitions;  // that have answered
     std::int32_t partitions_total = 1;
     std::size_t errors = 0;
@@ -68,11 +70,12 @@ class Gather {
   using Entries = std::list<Entry>;  // by deadline: every query has the same timeout
 
   static void merge(Entry& entry, PassagesEvent event, Arrival arrival);
-  static GatheredQuery conclude(Entry entry);
+  GatheredQuery conclude(Entry entry) const;
   GatheredQuery close(Entries::iterator entry);
 
   std::chrono::milliseconds timeout_;
   std::size_t open_max_;
+  bool keep_candidates_;
   Entries open_;
   std::unordered_map<std::string, Entries::iterator> by_query_;
 };

@@ -9,7 +9,13 @@ namespace {
 constexpr std::array<std::string_view, 6> kOutcomeNames{"completed", "refused",    "failed",
                                                         "cancelled", "overloaded", "timeout"};
 
+constexpr std::array<std::string_view, 4> kRerankNames{"done", "failed", "timeout", "overloaded"};
+
 }  // namespace
+
+std::string_view to_string(RerankOutcome outcome) {
+  return kRerankNames[static_cast<std::size_t>(outcome)];
+}
 
 AnswerProbe::AnswerProbe(MetricsRegistry& metrics) {
   for (std::size_t kind = 0; kind < duration_.size(); ++kind) {
@@ -34,11 +40,21 @@ AnswerProbe::AnswerProbe(MetricsRegistry& metrics) {
   in_flight_ = metrics.gauge("answers_in_flight", "Answers begun and not finished");
   time_to_first_delta_ = metrics.histogram("answer_time_to_first_delta_seconds",
                                            "From a question's acceptance to its first delta");
+  for (std::size_t outcome = 0; outcome < rerank_.size(); ++outcome) {
+    rerank_[outcome] = metrics.histogram(
+        "rag_rerank_duration_seconds",
+        "Re-ranking of one query; all outcomes but done leave the fused order as it is",
+        {{"outcome", std::string{kRerankNames[outcome]}}});
+  }
 }
 
 void AnswerProbe::query_finished(Query::Kind kind, Outcome outcome, double seconds) const {
   duration_[kind == Query::Kind::answer ? 0 : 1][static_cast<std::size_t>(outcome)].observe(
       seconds);
+}
+
+void AnswerProbe::reranked(RerankOutcome outcome, double seconds) const {
+  rerank_[static_cast<std::size_t>(outcome)].observe(seconds);
 }
 
 void AnswerProbe::answer_completed(const Answer& answer) const {

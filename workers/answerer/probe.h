@@ -13,6 +13,10 @@ namespace millrace {
 // How a query ended, for metrics.
 enum class Outcome { completed, refused, failed, cancelled, overloaded, timeout };
 
+// What became of a re-ranking: only `done` changes an order.
+enum class RerankOutcome { done, failed, timeout, overloaded };
+std::string_view to_string(RerankOutcome outcome);
+
 // Every metric of the answerer. Thread-safe.
 class AnswerProbe {
  public:
@@ -22,6 +26,7 @@ class AnswerProbe {
   void query_finished(Query::Kind kind, Outcome outcome, double seconds) const;
   void answer_completed(const Answer& answer) const;
   void first_delta(double seconds) const { time_to_first_delta_.observe(seconds); }
+  void reranked(RerankOutcome outcome, double seconds) const;
   void in_flight(double answers) const { in_flight_.set(answers); }
 
  private:
@@ -35,6 +40,7 @@ class AnswerProbe {
   Counter needs_human_review_;
   Gauge in_flight_;
   Histogram time_to_first_delta_;
+  std::array<Histogram, 4> rerank_;  // by outcome
 };
 
 // From the question's acceptance to now; clocks of two machines may disagree: never negative.

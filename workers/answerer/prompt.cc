@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "workers/answerer/evidence.h"
+#include "workers/answerer/neighbours.h"
 
 namespace millrace {
 namespace {
@@ -75,7 +76,7 @@ std::string_view cut_at_code_point(std::string_view text, std::size_t bytes_max)
   return text.substr(0, bytes_max);
 }
 
-std::string opening(std::size_t number, const Passage& passage) {
+std::string opening(std::int32_t number, const Passage& passage) {
   std::string out = "<passage number=\"" + std::to_string(number) + "\"";
   const std::string& title = passage.title.empty() ? passage.name : passage.title;
   if (!title.empty()) out += " title=\"" + attribute(title) + "\"";
@@ -94,11 +95,11 @@ Prompt make_prompt(const AnswerTask& task, std::size_t bytes_max) {
   prompt.user = "<passages>\n";
   const std::size_t fixed = prompt.system.size() + prompt.user.size() + question.size();
   std::size_t left = bytes_max > fixed ? bytes_max - fixed : 0;
-  for (std::size_t i = 0; i < task.passages.size(); ++i) {
-    const std::string head = opening(i + 1, task.passages[i]);
+  for (const JoinedPassage& each : join_neighbours(task.passages)) {
+    const std::string head = opening(each.number, task.passages[each.parts.front()]);
     const std::size_t frame = head.size() + kClosing.size();
     if (left < frame + kPassageBytesMin) break;
-    const std::string text = disarmed(cut_at_code_point(task.passages[i].text, left - frame));
+    const std::string text = disarmed(cut_at_code_point(each.text, left - frame));
     prompt.user += head + text + std::string{kClosing};
     left -= frame + text.size();
   }

@@ -21,6 +21,7 @@
 
 namespace millrace {
 
+// As an index partition gives it, with a cosine that makes this score.
 inline Passage passage(std::string chunk_id, double score, std::string text = "Some text.") {
   Passage passage;
   passage.document_id = "document of " + chunk_id;
@@ -28,6 +29,7 @@ inline Passage passage(std::string chunk_id, double score, std::string text = "S
   passage.chunk_id = std::move(chunk_id);
   passage.title = "Title";
   passage.score = score;
+  passage.match.emplace().cosine = score;
   passage.end = static_cast<std::int64_t>(text.size());
   passage.text = std::move(text);
   return passage;

@@ -5,6 +5,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -43,6 +44,12 @@ class ChatServer {
     return requests_;
   }
 
+  // Returns once a request is here.
+  void wait_for_request() const {
+    std::unique_lock lock{mutex_};
+    arrived_.wait(lock, [this] { return !requests_.empty(); });
+  }
+
   static void send(Socket& socket, std::string_view text) {
     boost::system::error_code error;
     boost::asio::write(socket, boost::asio::buffer(text), error);
@@ -69,11 +76,13 @@ class ChatServer {
     }
     const std::lock_guard lock{mutex_};
     requests_.push_back(std::move(text));
+    arrived_.notify_all();
   }
 
   boost::asio::io_context context_;
   boost::asio::ip::tcp::acceptor acceptor_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable arrived_;
   std::vector<std::string> requests_;
   std::jthread thread_;
 };

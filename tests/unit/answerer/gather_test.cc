@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 
 #include "tests/unit/answerer/answerer_fixture.h"
 
@@ -98,6 +99,35 @@ TEST(Gather, tells_a_failed_partition_from_a_failed_search) {
   ASSERT_THAT(done, SizeIs(1));
   EXPECT_TRUE(done[0].failed);
   EXPECT_EQ(done[0].error, "damaged");
+}
+
+TEST(Gather, weighs_words_by_the_partitions_that_answered) {
+  const auto with_evidence = [](std::int32_t partition, std::int64_t rows) {
+    PassagesEvent event = part(partition);
+    event.query.mode = SearchMode::lexical;
+    event.evidence = {rows, 10 * rows, {{"mill", 1}, {"wheel", rows}}};
+    for (Passage& passage : event.passages) passage.match->length = 10;
+    event.passages[0].match->counts = {{1}, {0}};
+    event.passages[1].match->counts = {{0}, {1}};
+    return event;
+  };
+  PassagesEvent failed = with_evidence(2, 100'000);
+  failed.error = "damaged";
+  std::vector<double> scores;
+  for (const bool late : {true, false}) {  // in both cases partition 2 says nothing
+    Gather gather{2s, 10};
+    gather.add(with_evidence(0, 5), arrival(0));
+    gather.add(with_evidence(1, 5), arrival(1));
+    const auto done = late ? gather.expire(kStart + 2s) : gather.add(failed, arrival(2));
+    ASSERT_THAT(done, SizeIs(1));
+    EXPECT_TRUE(done[0].partial);
+    ASSERT_THAT(done[0].passages, SizeIs(4));
+    scores.push_back(done[0].passages[0].score);
+  }
+  const double rare = std::log(1 + 8.5 / 2.5);  // 2 of 10 rows
+  const double common = std::log(1 + 0.5 / 10.5);
+  EXPECT_NEAR(scores[0], rare / (1 + 0.9) / (rare + common), 1e-6);
+  EXPECT_EQ(scores[0], scores[1]);
 }
 
 TEST(Gather, passes_over_a_second_record_of_a_partition) {

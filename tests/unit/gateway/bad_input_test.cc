@@ -29,6 +29,19 @@ struct BadRequest {
 
 const std::string kDocuments = "/v1/collections/default/documents";
 
+// "f0":VALUE,"f1":VALUE …
+std::string members(int count, const std::string& value) {
+  std::string out;
+  for (int i = 0; i < count; ++i) {
+    out += (i == 0 ? "\"f" : ",\"f") + std::to_string(i) + "\":" + value;
+  }
+  return out;
+}
+
+std::string nested_filter(int depth) {
+  return depth == 0 ? R"({"a":1})" : R"({"not":)" + nested_filter(depth - 1) + "}";
+}
+
 std::vector<BadRequest> bad_requests() {
   const char* json = "application/json";
   const char* form = "multipart/form-data; boundary=XX";
@@ -52,6 +65,16 @@ std::vector<BadRequest> bad_requests() {
        R"({"documents":[{"text":"1"},{"text":"2"},{"text":"3"},{"text":"4"}]})", 400,
        "more than 3"},
       {"POST", documents, json, "{\"documents\":[{\"text\":\"\xff\xfe\"}]}", 400, "UTF-8"},
+      {"POST", documents, json, R"({"documents":[{"text":"a","metadata":[1]}]})", 400, "metadata"},
+      {"POST", documents, json,
+       R"({"documents":[{"text":"a"},{"text":"b","metadata":{)" + members(257, "1") + "}}]}", 400,
+       "documents[1].metadata.f256: is one field too many"},
+      {"POST", documents, "application/x-ndjson",
+       R"({"text":"a","metadata":{"deep":{)" + members(256, "1") + "}}}", 400,
+       "line 1.metadata.deep.f255: is one field too many"},
+      {"POST", "/index", json,
+       R"({"documents":[{"text":"a","metadata":{")" + std::string(257, 'n') + "\":1}}]}", 400,
+       "has a name that is too long"},
       {"POST", documents, "application/x-ndjson", "{\"text\":\"a\"}\n{", 400, "line 2"},
       {"POST", documents, "video/mp4", "xx", 415, "application/pdf"},
       {"POST", documents, "multipart/form-data", "xx", 400, "boundary"},
@@ -82,13 +105,30 @@ std::vector<BadRequest> bad_requests() {
       {"POST", search, json, R"({})", 400, "query"},
       {"POST", search, json, R"({"query":"a","top_k":0})", 400, "top_k"},
       {"POST", search, json, R"({"query":"a","top_k":"3"})", 400, "top_k"},
-      {"POST", search, json, R"({"query":"a","mode":"lexical"})", 400, "hybrid retrieval"},
-      {"POST", search, json, R"({"query":"a","mode":"psychic"})", 400, "hybrid"},
-      {"POST", search, json, R"({"query":"a","filter":{"a":1}})", 400, "hybrid retrieval"},
+      {"POST", search, json, R"({"query":"a","mode":"psychic"})", 400, "\"lexical\""},
+      {"POST", search, json, R"({"query":"a","filter":"year = 1"})", 400,
+       "filter: expected an object such as"},
+      {"POST", search, json, R"({"query":"a","filter":{"year":{"$gte":1}}})", 400,
+       R"(filter.year: unknown operator "$gte"; write {"year": {"gte": value}})"},
+      {"POST", search, json, R"({"query":"a","filter":{"and":[{"a":1},{"b":{"lt":true}}]}})", 400,
+       "filter.and[1].b.lt: expected a string or a number"},
+      {"POST", search, json, R"({"query":"a","filter":)" + nested_filter(9) + "}", 400,
+       "deeper than 8"},
+      {"POST", search, json, R"({"query":"a","filter":{)" + members(65, "1") + "}}", 400,
+       "more than 64 conditions"},
+      {"POST", search, json, R"({"query":"a","filter":{"a":")" + std::string(1'025, 'x') + "\"}}",
+       400, "filter.a"},
+      {"POST", search, json, R"({"query":"a","one_per_document":"yes"})", 400, "one_per_document"},
+      {"POST", search, json, R"({"query":"a","diversity":1.5})", 400, "from 0 to 1"},
+      {"POST", search, json, R"({"query":"a","diversity":-0.1})", 400, "from 0 to 1"},
+      {"POST", search, json, R"({"query":"a","diversity":"much"})", 400, "diversity"},
+      {"POST", search, json, R"({"query":"a","explain":1})", 400, "explain"},
       {"POST", search, "text/plain", "query", 415, "application/json"},
       {"POST", search, json, "[1]", 400, "object"},
       {"POST", "/v1/collections/nowhere/search", json, R"({"query":"a"})", 404, "nowhere"},
       {"POST", queries, json, R"({"question":")" + std::string(101, 'a') + "\"}", 400, "longer"},
+      {"POST", queries, json, R"({"question":"a","filter":{"a":{}}})", 400, "filter.a: expected"},
+      {"POST", queries, json, R"({"question":"a","mode":"bm25"})", 400, "\"lexical\""},
       {"POST", "/v1/collections/default/queries?wait=yes", json, R"({"question":"a"})", 400,
        "wait"},
       {"GET", "/v1/queries/nonsense", "", "", 404, "nonsense"},
@@ -96,7 +136,10 @@ std::vector<BadRequest> bad_requests() {
       {"DELETE", "/v1/queries/01JD0000000000000000000000-0", "", "", 404, "no query"},
       {"GET", "/v1/queries/01JD0000000000000000000000-0/events", "", "", 404, "no query"},
       {"POST", "/ask", json, R"({"question":7})", 400, "question"},
+      {"POST", "/ask", json, R"({"question":"a","filter":{"a":{"in":[]}}})", 400, "filter.a.in"},
       {"POST", "/search", json, R"({"question":"a","query":"b"})", 400, "either"},
+      {"POST", "/search", json, R"({"query":"a","filter":{"not":[]}})", 400, "filter.not"},
+      {"POST", "/search", json, R"({"query":"a","explain":true})", 400, "explain"},
       {"POST", "/index", json, R"({"text":"a","texts":["b"]})", 400, "one of"},
       {"POST", "/upload_pdf", form,
        "--XX\r\nContent-Disposition: form-data; name=\"file\"; "
@@ -123,6 +166,15 @@ TEST_F(BadInput, gets_a_problem_that_says_what_is_wrong) {
   const std::string topic{topics::kDocuments};
   const auto ends = end_offsets(log(), std::span{&topic, 1});
   for (const auto& [partition, end] : *ends) EXPECT_EQ(end, 0);
+}
+
+TEST_F(BadInput, names_the_place_in_a_filter_for_machines_too) {
+  const auto response = post("/v1/collections/default/search",
+                             R"({"query":"a","filter":{"or":[{"a":1},{"b":{"gt":null}}]}})");
+  const auto parsed = json::Document::parse(response.body);
+  ASSERT_TRUE(parsed) << response.body;
+  ASSERT_EQ(parsed->root().member("errors").size(), 1U) << response.body;
+  EXPECT_EQ(parsed->root().member("errors")[0].member("where").as_string(), "filter.or[1].b.gt");
 }
 
 TEST_F(BadInput, refuses_a_large_body_before_reading_it) {

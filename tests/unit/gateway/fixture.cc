@@ -25,6 +25,16 @@ Passage sample_passage() {
   return passage;
 }
 
+ScoreExplanation sample_explanation() {
+  ScoreExplanation explanation;
+  explanation.dense = 0.5;
+  explanation.lexical = 1;
+  explanation.dense_weight = 0.5;
+  explanation.lexical_weight = 0.5;
+  explanation.cosine = 0.5;
+  return explanation;
+}
+
 std::vector<AnswerEvent> answer_events(const std::string& query_id, int deltas) {
   std::vector<AnswerEvent> events;
   AnswerEvent event;
@@ -141,6 +151,7 @@ void FakeStages::on_query(const Record& record) {
   const auto query = query_from(record);
   ASSERT_TRUE(query) << query.error().message;
   auto events = answer_events(query->query_id, 3);
+  if (query->explain) events[1].passages.front().explanation = sample_explanation();
   std::vector<Record> out;
   if (query->kind == Query::Kind::search) {
     events[1].index = 0;
@@ -185,7 +196,7 @@ GatewayTest::GatewayTest() {
       std::filesystem::temp_directory_path() / ("millrace-gateway-" + new_ulid(system_clock()));
   std::filesystem::create_directories(folder_);
   base_ = open_base();
-  log_ = make_segmented_log(*base_);
+  log_ = std::make_unique<WatchedLog>(make_segmented_log(*base_));
   const Status made = log_->create_topics(topic_specs(3, 1));
   if (!made) throw std::runtime_error(made.error().message);
   options_.port = 0;

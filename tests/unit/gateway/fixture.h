@@ -20,12 +20,14 @@
 #include "schemas/document.h"
 #include "schemas/query.h"
 #include "schemas/topics.h"
+#include "tests/support/watched_log.h"
 
 namespace millrace {
 
 // The stages, as far as the gateway can tell: reads documents and questions, writes what they
 // would.
 //   a document whose content is "poison" fails; every other is indexed as one chunk
+//   every question finds sample_passage(), explained where it asks for that
 //   the question "hang" is answered only by its cancellation; "break" fails
 class FakeStages {
  public:
@@ -48,6 +50,7 @@ class FakeStages {
 // The events of a whole answer of one attempt: started, passages, `deltas` deltas, completed.
 std::vector<AnswerEvent> answer_events(const std::string& query_id, int deltas);
 Passage sample_passage();
+ScoreExplanation sample_explanation();
 
 struct RequestExtra {
   std::string content_type = "application/json";
@@ -83,7 +86,7 @@ class GatewayTest : public ::testing::Test {
   void index_text(const std::string& collection, const std::string& id, const std::string& text);
   void append(Record record);
 
-  Log& log() { return *log_; }
+  WatchedLog& log() { return *log_; }
   Gateway& gateway() { return *gateway_; }
   MetricsRegistry metrics_;
   Readiness readiness_;
@@ -94,7 +97,7 @@ class GatewayTest : public ::testing::Test {
   GatewayOptions options_;
   std::filesystem::path folder_;
   std::unique_ptr<Log> base_;
-  std::unique_ptr<Log> log_;
+  std::unique_ptr<WatchedLog> log_;
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<FakeStages> stages_;
 };

@@ -1,11 +1,15 @@
 #include "gateway/openapi.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <yaml-cpp/yaml.h>
 
 #include <set>
 
+#include "common/json.h"
 #include "gateway/routes.h"
+#include "gateway/web/assets.h"
+#include "schemas/filter.h"
+#include "schemas/filter_value.h"
 
 namespace millrace {
 namespace {
@@ -57,6 +61,33 @@ TEST(OpenApi, names_every_query_parameter_of_every_route) {
                            ? 0
                            : std::count(route.arguments.begin(), route.arguments.end(), ',') + 1;
     EXPECT_EQ(static_cast<std::ptrdiff_t>(named), known);
+  }
+}
+
+TEST(OpenApi, tells_the_bounds_of_filters_and_of_metadata) {
+  const YAML::Node schemas = YAML::Load(std::string{openapi_yaml()})["components"]["schemas"];
+  const auto tells = [](const YAML::Node& schema, std::initializer_list<std::size_t> bounds) {
+    const auto description = schema["description"].as<std::string>();
+    for (const std::size_t bound : bounds) {
+      EXPECT_THAT(description, ::testing::ContainsRegex("[^0-9]" + std::to_string(bound) + " "));
+    }
+  };
+  const Filter::Limits limits;
+  tells(schemas["Filter"],
+        {limits.conditions, limits.depth, limits.values, limits.string_bytes, limits.bytes >> 10U});
+  tells(schemas["NewDocument"]["properties"]["metadata"],
+        {kMetadataFieldsMax, kMetadataValuesMax, kMetadataFieldBytesMax, kMetadataStringBytesMax});
+}
+
+TEST(OpenApi, has_examples_of_filters_that_are_right) {
+  const auto parsed = json::Document::parse(find_web_asset("openapi.json")->bytes);
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const json::Value schemas = parsed->root().member("components").member("schemas");
+  const json::Value examples = schemas.member("Filter").member("examples");
+  EXPECT_EQ(examples.size(), 2U);
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto filter = Filter::from(examples[i], {});
+    EXPECT_TRUE(filter) << filter.error().message;
   }
 }
 

@@ -1,6 +1,8 @@
 // Every route, over real sockets, with stages that behave.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "fixture.h"
 
 namespace millrace {
@@ -68,6 +70,81 @@ TEST_F(Routes, shows_why_a_document_failed) {
   ASSERT_FALSE(events.empty());
   EXPECT_EQ(events.back().event, "failed");
   EXPECT_EQ(text_member(events.back().data, "error"), "it is poison");
+}
+
+TEST_F(Routes, shows_a_document_as_it_is_where_a_stage_was_faster_than_its_acceptance) {
+  index_text("default", "replaced", "text");
+  log().set_faster([](const std::vector<Record>& records) {
+    std::vector<Record> faster;
+    for (const Record& each : records) {
+      if (each.topic != topics::kDocumentEvents) continue;
+      auto progress = *document_progress_from(each);
+      progress.state = DocumentProgress::State::failed;
+      progress.error = "it is poison";
+      faster.push_back(to_record(progress));
+    }
+    return faster;
+  });
+  for (const std::string id : {"new", "replaced"}) {
+    const std::string path = "/v1/collections/default/documents/" + id;
+    Extra plain{"text/plain", {}, {}};
+    ASSERT_EQ(call("PUT", path, "poison", plain).status, 202U);
+    EXPECT_EQ(stream(path + "/events").back().event, "failed");
+    EXPECT_EQ(text_member(get(path).body, "state"), "failed");
+  }
+  const std::string after = stream("/v1/collections/default/documents/new/events").back().id;
+  log().set_faster({});
+  index_text("default", "last", "text");
+  const auto last = [](const ServerSentEvent& event) {
+    return text_member(event.data, "id") == "last" && event.event == "indexed";
+  };
+  std::set<std::string> failed;
+  for (const auto& event : stream("/v1/collections/default/events", after, last)) {
+    const std::string id = text_member(event.data, "id");
+    EXPECT_FALSE(failed.contains(id)) << id << " was taken back to " << event.event;
+    EXPECT_TRUE(id != "new" || event.event == "failed") << event.event;
+    if (event.event == "failed") failed.insert(id);
+  }
+}
+
+TEST_F(Routes, goes_on_after_an_event_of_which_compaction_left_another_telling) {
+  DocumentProgress failed;
+  failed.document.collection = "default";
+  failed.document.document_id = "twice";
+  failed.document.revision = "01JD0000000000000000000000";
+  failed.state = DocumentProgress::State::failed;
+  append(to_record(failed));
+  append(to_record(failed));
+  const std::string place = stream("/v1/collections/default/documents/twice/events").back().id;
+  const std::string partition = place.substr(0, place.find(':'));
+  index_text("default", "last", "text");
+  const auto last = [](const ServerSentEvent& event) {
+    return event.event == "reset" || text_member(event.data, "id") == "last";
+  };
+  for (const std::string offset : {":0", ":1"}) {
+    const auto events = stream("/v1/collections/default/events", partition + offset, last);
+    EXPECT_NE(events.front().event, "reset") << partition + offset;
+  }
+  const auto never = stream("/v1/collections/default/events", partition + ":99", last);
+  EXPECT_EQ(never.front().event, "reset");
+}
+
+TEST_F(Routes, shows_no_state_older_than_a_stream_has_told) {
+  index_text("default", "first", "text");
+  const std::string after = stream("/v1/collections/default/documents/first/events").back().id;
+  constexpr int kDocuments = 100;
+  std::string documents;
+  for (int i = 0; i < kDocuments; ++i)
+    documents += R"({"text":"number )" + std::to_string(i) + "\"}\n";
+  Extra lines{"application/x-ndjson", {}, {}};
+  ASSERT_EQ(call("POST", "/v1/collections/default/documents", documents, lines).status, 202U);
+  int indexed = 0;
+  stream("/v1/collections/default/events", after, [&](const ServerSentEvent& event) {
+    if (event.event != "indexed") return false;
+    const std::string path = "/v1/collections/default/documents/" + text_member(event.data, "id");
+    EXPECT_EQ(text_member(get(path).body, "state"), "indexed");
+    return ++indexed == kDocuments;
+  });
 }
 
 TEST_F(Routes, deletes_a_document) {
