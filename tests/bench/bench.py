@@ -22,7 +22,8 @@ import threading
 import time
 import traceback
 
-from bench_kafka import KafkaBench  # also makes the next one found
+from bench_index import SHORT_CHUNKS, IndexBench
+from bench_kafka import KafkaBench  # also makes the next ones found
 from bench_report import Report, made_corpus, made_questions, percentile
 from millrace_process import Client, Server
 
@@ -232,22 +233,37 @@ def run_kafka(report, arguments, folder, names):
                 if not run_part(name, folder, functools.partial(KafkaBench.PARTS[name], bench))]
 
 
+def run_index(report, arguments, folder):
+    """The names of the parts that have failed."""
+    bench = IndexBench(report, arguments.tools, folder, arguments.short)
+    parts = {f"index, {chunks} chunks": functools.partial(bench.made, chunks)
+             for chunks in arguments.index_chunks}
+    if arguments.corpus:
+        documents = beir_corpus(arguments.corpus, arguments.documents)
+        parts["index, real embeddings"] = functools.partial(bench.real, arguments.model, documents)
+    return [name for name, run in parts.items() if not run_part(name, folder, run)]
+
+
 def parse_arguments():
-    parts = ["process", "kafka", *KafkaBench.PARTS]
+    parts = ["process", "index", "kafka", *KafkaBench.PARTS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--tools", type=pathlib.Path, required=True,
-                        help="folder of bench_encoder and bench_kafka")
+                        help="folder of bench_encoder, bench_index and bench_kafka")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the model")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--corpus", type=pathlib.Path, help="BEIR folder to take the texts from")
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--searches", type=int, default=300)
-    parser.add_argument("--only", nargs="+", choices=parts, default=["process", "kafka"],
+    parser.add_argument("--only", nargs="+", choices=parts,
+                        default=["process", "index", "kafka"],
                         help="parts to run; kafka: all from chains on")
+    parser.add_argument("--index-chunks", nargs="*", type=int, default=[100_000],
+                        help="sizes of the index part; 1000000 takes some 4 GB and half an hour")
     parser.add_argument("--short", action="store_true", help="less of all: to try it")
     arguments = parser.parse_args()
     if arguments.short:
         arguments.documents, arguments.searches = min(arguments.documents, 200), 150
+        arguments.index_chunks = [min(each, SHORT_CHUNKS) for each in arguments.index_chunks[:1]]
     return arguments
 
 
@@ -259,6 +275,8 @@ def main():
         if "process" in arguments.only:
             bench = Bench(report, arguments, folder)
             failed += [] if run_part("process", folder, bench.run) else ["process"]
+        if "index" in arguments.only:
+            failed += run_index(report, arguments, folder)
         names = [each for each in KafkaBench.PARTS if {each, "kafka"} & set(arguments.only)]
         if names and not run_part("kafka", folder, lambda: failed.extend(
                 run_kafka(report, arguments, folder, names))):
