@@ -252,7 +252,7 @@ Value Value::operator[](std::size_t index) const {
 }
 
 Value Value::member(std::string_view name) const {
-  assert(is_object());
+  if (!is_object()) return {};
   const Node& object = node_of(value_);
   const Node key{rapidjson::StringRef(name.empty() ? "" : name.data(), name.size())};
   const auto found = object.FindMember(key);

@@ -40,7 +40,7 @@ class Value {
 
   std::size_t size() const;                   // of an array or object
   Value operator[](std::size_t index) const;  // of an array
-  Value member(std::string_view name) const;  // of an object
+  Value member(std::string_view name) const;  // missing too of what is no object
   struct Member;
   Member member_at(std::size_t index) const;  // of an object
 

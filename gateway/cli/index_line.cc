@@ -6,16 +6,16 @@
 namespace millrace {
 namespace {
 
-std::int64_t count_of(json::Value index, std::string_view name) {
-  const json::Value count = index.member(name);
-  return count.is_integer() ? count.as_integer() : 0;
-}
-
 std::string counted(std::int64_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string{what} + (count == 1 ? "" : "s");
 }
 
 }  // namespace
+
+std::int64_t count_of(json::Value object, std::string_view name) {
+  const json::Value count = object.member(name);
+  return count.is_integer() ? count.as_integer() : 0;
+}
 
 std::string bytes_text(std::int64_t bytes) {
   constexpr std::array kUnits{"kB", "MB", "GB", "TB", "PB"};
@@ -33,7 +33,7 @@ std::string bytes_text(std::int64_t bytes) {
 }
 
 std::string index_line(json::Value index) {
-  if (!index.exists() || !index.is_object()) return {};
+  if (!index.is_object()) return {};
   return "index: " + counted(count_of(index, "chunks"), "chunk") + " of " +
          counted(count_of(index, "documents"), "document") + " in " +
          counted(count_of(index, "segments"), "segment") + ", " +

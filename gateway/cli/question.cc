@@ -25,12 +25,8 @@ std::string check_diversity(const std::string& text) {
   return number && value >= 0 && value <= 1 ? "" : "must be a number from 0 to 1";
 }
 
-json::Value member_of(json::Value object, std::string_view name) {
-  return object.is_object() ? object.member(name) : json::Value{};
-}
-
 double number_of(json::Value object, std::string_view name) {
-  const json::Value value = member_of(object, name);
+  const json::Value value = object.member(name);
   return value.is_number() ? value.as_double() : 0;
 }
 
@@ -45,7 +41,7 @@ std::string explanation_text(json::Value explanation) {
   const auto part = [&](const char* weight, const char* leg, const char* raw, const char* shown) {
     std::string text = format("%.2f x ", number_of(explanation, weight)) + leg +
                        format(" %.3f", number_of(explanation, leg));
-    if (member_of(explanation, raw).is_number()) text += format(shown, number_of(explanation, raw));
+    if (explanation.member(raw).is_number()) text += format(shown, number_of(explanation, raw));
     return text;
   };
   return part("dense_weight", "dense", "cosine", " (cosine %.3f)") + " + " +
@@ -54,9 +50,9 @@ std::string explanation_text(json::Value explanation) {
 
 // ", re-ranked by 0.934" or ", not re-ranked: timeout"
 std::string rerank_text(json::Value explanation) {
-  const json::Value failure = member_of(explanation, "rerank_failure");
+  const json::Value failure = explanation.member("rerank_failure");
   if (failure.is_string()) return ", not re-ranked: " + printable(failure.as_string());
-  if (!member_of(explanation, "rerank").is_number()) return {};
+  if (!explanation.member("rerank").is_number()) return {};
   return ", re-ranked by" + format(" %.3f", number_of(explanation, "rerank"));
 }
 
@@ -95,17 +91,17 @@ void write_members(json::Writer& out, const QuestionOptions& options) {
 
 std::string passage_heading(std::size_t number, json::Value passage) {
   const auto text_of = [&](std::string_view name) {
-    const json::Value value = member_of(passage, name);
+    const json::Value value = passage.member(name);
     return value.is_string() ? printable(value.as_string()) : std::string{};
   };
   std::string heading = std::to_string(number) + ". ";
   const std::string title = text_of("title");
   heading += title.empty() ? text_of("document_id") : title;
-  const json::Value page = member_of(passage, "page");
+  const json::Value page = passage.member("page");
   if (page.is_integer()) heading += ", page " + std::to_string(page.as_integer());
   const std::string score = format("%.3f", number_of(passage, "score"));
   heading += "  (score " + score + ")";
-  const json::Value explanation = member_of(passage, "explanation");
+  const json::Value explanation = passage.member("explanation");
   if (explanation.is_object()) {
     heading += "\n   " + score + " = " + explanation_text(explanation) + rerank_text(explanation);
   }

@@ -9,11 +9,6 @@
 namespace millrace {
 namespace {
 
-std::int64_t count_of(json::Value object, std::string_view name) {
-  const json::Value value = object.member(name);
-  return value.is_integer() ? value.as_integer() : 0;
-}
-
 ExitCode run_status(const ClientOptions& options) {
   Result<Client> client = Client::connect(options);
   if (!client) return fail(client.error());

@@ -25,13 +25,9 @@ HttpRerankerOptions with_path(HttpRerankerOptions options) {
   return options;
 }
 
-json::Value member_of(json::Value value, std::string_view name) {
-  return value.is_object() ? value.member(name) : json::Value{};
-}
-
 std::optional<double> score_of(json::Value result) {
   for (const char* name : {"relevance_score", "score"}) {
-    const json::Value score = member_of(result, name);
+    const json::Value score = result.member(name);
     if (score.exists() && score.is_number()) return score.as_double();
   }
   return std::nullopt;
@@ -47,7 +43,7 @@ Result<std::vector<double>> rerank_scores_from(std::string_view response, std::s
   const auto document = json::Document::parse(response);
   if (!document) return bad_response(document.error().message);
   const json::Value root = document->root();
-  const json::Value results = root.is_array() ? root : member_of(root, "results");
+  const json::Value results = root.is_array() ? root : root.member("results");
   if (!results.exists() || !results.is_array()) return bad_response("it has no array of results");
   if (results.size() != count) {
     return bad_response("it has " + std::to_string(results.size()) + " results for " +
@@ -55,7 +51,7 @@ Result<std::vector<double>> rerank_scores_from(std::string_view response, std::s
   }
   std::vector<std::optional<double>> scores(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const json::Value index = member_of(results[i], "index");
+    const json::Value index = results[i].member("index");
     const std::optional<double> score = score_of(results[i]);
     if (!index.exists() || !index.is_integer() || !score) {
       return bad_response("a result has no index or no score");

@@ -42,10 +42,6 @@ std::string type_of(json::Value value) {
   return text_or(value.member("type"), "no type");
 }
 
-json::Value member_of(json::Value value, std::string_view name) {
-  return value.exists() && value.is_object() ? value.member(name) : json::Value{};
-}
-
 Status read_normalizer(json::Value normalizer, WordPieceSettings& settings) {
   if (type_of(normalizer) != "BertNormalizer") {
     return rejected("normalizer: expected BertNormalizer, found " + type_of(normalizer));
@@ -86,9 +82,9 @@ Status read_model(json::Value model, WordPieceSettings& settings) {
   if (const std::string type = type_of(model); type != "WordPiece" && type != "no type") {
     return rejected("model: expected WordPiece (the BERT family), found " + type);
   }
-  settings.continuing_prefix = text_or(member_of(model, "continuing_subword_prefix"), "##");
-  settings.unknown = text_or(member_of(model, "unk_token"), "[UNK]");
-  const json::Value chars = member_of(model, "max_input_chars_per_word");
+  settings.continuing_prefix = text_or(model.member("continuing_subword_prefix"), "##");
+  settings.unknown = text_or(model.member("unk_token"), "[UNK]");
+  const json::Value chars = model.member("max_input_chars_per_word");
   if (chars.exists() && chars.is_integer()) {
     if (chars.as_integer() < 1 || chars.as_integer() > kWordCharsMax) {
       return rejected("model.max_input_chars_per_word: expected 1 to " +
@@ -102,19 +98,19 @@ Status read_model(json::Value model, WordPieceSettings& settings) {
 // TemplateProcessing: the special tokens before and after the sequence of a single text.
 Status read_template(json::Value processor, WordPieceSettings& settings) {
   const json::Value single = processor.member("single");
-  const json::Value specials = member_of(processor, "special_tokens");
+  const json::Value specials = processor.member("special_tokens");
   if (!single.exists() || !single.is_array()) {
     return rejected("post_processor.single: expected an array");
   }
   auto* into = &settings.special_before;
   for (std::size_t i = 0; i < single.size(); ++i) {
-    const json::Value special = member_of(single[i], "SpecialToken");
+    const json::Value special = single[i].member("SpecialToken");
     if (!special.exists()) {
       into = &settings.special_after;
       continue;
     }
-    const std::string name = text_or(member_of(special, "id"), "");
-    const json::Value ids = member_of(member_of(specials, name), "ids");
+    const std::string name = text_or(special.member("id"), "");
+    const json::Value ids = specials.member(name).member("ids");
     if (!ids.exists() || !ids.is_array() || ids.size() == 0) {
       return rejected("post_processor.special_tokens: no ids for \"" + name + "\"");
     }
@@ -162,7 +158,7 @@ Result<std::unique_ptr<Tokenizer>> from_json(json::Value root) {
   if (auto status = read_post_processor(root.member("post_processor"), settings); !status) {
     return status.error();
   }
-  const auto vocabulary = read_vocabulary(member_of(model, "vocab"));
+  const auto vocabulary = read_vocabulary(model.member("vocab"));
   if (!vocabulary) return vocabulary.error();
   return make_wordpiece_tokenizer(std::move(settings), *vocabulary);
 }

@@ -30,6 +30,13 @@ std::string mistake_in(std::string_view text, Limits limits = {}) {
 
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
+TEST(Json, has_no_member_of_what_is_no_object) {
+  const Document document = parsed(R"([1,"a",null])");
+  EXPECT_FALSE(document.root().member("a").exists());
+  EXPECT_FALSE(document.root()[1].member("a").member("b").exists());
+  EXPECT_FALSE(Value{}.member("a").exists());
+}
+
 TEST(Json, reads_every_type) {
   const Document document =
       parsed(R"({"s":"a\u00e9\ud83d\ude00\n","i":-5,"d":2.5,"t":true,"n":null,"a":[1,[]],"o":{}})");
