@@ -83,6 +83,7 @@ void write_load(json::Writer& out, std::string_view name, const LoadFigures& loa
 }
 
 enum class Legs { both, vectors, words };
+enum class Asker { sees_everything, in_no_group };
 
 class IndexBench {
  public:
@@ -164,23 +165,30 @@ class IndexBench {
                (resident_bytes() - before) / static_cast<double>(corpus_.chunks()));
   }
 
-  IndexSearch search_for(std::size_t question, Legs legs) const {
-    IndexSearch search{.collection = std::string{kBenchCollection}, .top_k = kBenchTopK};
+  IndexSearch search_for(std::size_t question, Legs legs, Asker asker) const {
+    IndexSearch search{.collection = std::string{kBenchCollection},
+                       .top_k = kBenchTopK,
+                       .sees_everything = asker == Asker::sees_everything};
     if (legs != Legs::vectors) search.question = corpus_.questions[question];
     if (legs != Legs::words) search.vector = corpus_.question_vector(question);
     return search;
   }
-  std::vector<Result<IndexHits>> ask(std::span<const std::size_t> questions, Legs legs) const {
+  std::vector<Result<IndexHits>> ask(std::span<const std::size_t> questions, Legs legs,
+                                     Asker asker = Asker::sees_everything) const {
     std::vector<IndexSearch> searches;
-    for (const std::size_t question : questions) searches.push_back(search_for(question, legs));
+    for (const std::size_t question : questions) {
+      searches.push_back(search_for(question, legs, asker));
+    }
     std::vector<Result<IndexHits>> hits = index_->search(searches);
     for (const Result<IndexHits>& each : hits) {
       if (!each) bench_failed(each.error().message);
     }
     return hits;
   }
-  AskMany asking(Legs legs) const {
-    return [this, legs](std::span<const std::size_t> questions) { ask(questions, legs); };
+  AskMany asking(Legs legs, Asker asker = Asker::sees_everything) const {
+    return [this, legs, asker](std::span<const std::size_t> questions) {
+      ask(questions, legs, asker);
+    };
   }
   void ask_all(Legs legs) const {
     for (std::size_t i = 0; i < corpus_.questions.size(); ++i) ask({&i, 1}, legs);
@@ -203,6 +211,7 @@ class IndexBench {
   void loads(const std::vector<std::vector<std::size_t>>& exact, double recall) {
     write_load(out_, "vectors_1", load(1, asking(Legs::vectors)));
     write_load(out_, "words_1", load(1, asking(Legs::words)));
+    write_load(out_, "restricted_1", load(1, asking(Legs::both, Asker::in_no_group)));
     for (const std::size_t askers : kAskers) {
       write_load(out_, "idle_" + std::to_string(askers), load(askers, asking(Legs::both)));
     }

@@ -63,6 +63,7 @@ class IndexBench:
         for leg in ("vectors", "words"):
             row(f"{name}_{leg}_only_p50", got[f"{leg}_1"]["p50_ms"], "ms",
                 got[f"bare_{leg}_1"]["p50_ms"])
+        row(f"{name}_restricted_p50", got["restricted_1"]["p50_ms"], "ms", got["idle_1"]["p50_ms"])
         row(f"{name}_indexed_chunks", got["chunks_per_second"], "chunks/s",
             got["chunks"] / got["bare_build_seconds"])
         row(f"{name}_rebuild", got["apply_seconds"], "s", got["bare_build_seconds"])

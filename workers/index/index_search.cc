@@ -162,10 +162,13 @@ void IndexSearchBatch::weigh_words(Question& question) const {
   for (std::size_t at = 0; at < segments_.size() && question.collection; ++at) {
     if (group.visible[at] == nullptr) continue;
     const std::uint32_t collection = *question.collection;
-    const bool all = question.search->sees_everything;
-    const Bitmap* rows = all ? nullptr : &group.visible[at]->rows;
+    const VisibleRows& visible = *group.visible[at];
     with(segments_[at], [&](const Segment& segment) {
-      const CollectionLength part = segment.length(collection, rows);
+      const CollectionLength whole = segment.length(collection, nullptr);
+      const bool all = question.search->sees_everything;
+      const CollectionLength part = all ? whole : visible.length(segment, collection);
+      // Where he sees every row, counting them one by one gives the same.
+      const Bitmap* rows = all || visible.count == whole.rows ? nullptr : &visible.rows;
       length.rows += part.rows;
       length.terms += part.terms;
       for (std::size_t i = 0; i < known && part.rows > 0; ++i) {

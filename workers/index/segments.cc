@@ -20,6 +20,11 @@ std::span<const std::uint8_t> without_zeros(std::span<const std::uint8_t> table)
 
 }  // namespace
 
+CollectionLength VisibleRows::length(const Segment& segment, std::uint32_t collection) const {
+  std::call_once(walked_, [&] { length_ = segment.length(collection, &rows); });
+  return length_;
+}
+
 Segments::VisibleCache::Known Segments::VisibleCache::find(std::span<const std::uint8_t> table) {
   const std::lock_guard lock{mutex_};
   for (auto known = known_.begin(); known != known_.end(); ++known) {

@@ -15,10 +15,18 @@
 
 namespace millrace {
 
-// The rows of a segment that somebody may see.
+// The rows of a segment that somebody may see: of one collection.
 struct VisibleRows {
   Bitmap rows;
   std::size_t count = 0;
+
+  // How long they are together: of many rows a walk, and so only once. Needs what
+  // Segment::length() does.
+  CollectionLength length(const Segment& segment, std::uint32_t collection) const;
+
+ private:
+  mutable std::once_flag walked_;
+  mutable CollectionLength length_;
 };
 
 // A segment as it was at one moment.
