@@ -74,6 +74,7 @@ class KafkaSession final : public LogSession {
   std::set<TopicPartition> pending_;  // given by the group, not yet read from
   bool answer_due_ = false;           // the group waits to hear that they were taken
   bool joined_ = false;
+  bool leaving_ = false;  // what the group gives is refused
 };
 
 }  // namespace millrace

@@ -24,6 +24,7 @@ std::string milliseconds(std::chrono::milliseconds time) { return std::to_string
 
 Status KafkaSession::join() {
   joined_ = false;
+  leaving_ = false;
   std::vector<KafkaClient::Setting> settings{
       {"partition.assignment.strategy", "cooperative-sticky"},
       {"session.timeout.ms", milliseconds(client_.options().session_timeout)},
@@ -95,9 +96,12 @@ Status KafkaSession::join_group() {
   return wait_until_joined();
 }
 
-// Closing alone would leave the group to notice by itself, after the session's timeout.
+// Closing alone would leave the group to notice by itself, after the session's timeout. The group may
+// go on asking until the consumer is closed, and waits for each answer.
 void KafkaSession::leave() {
   if (!consumer_) return;
+  leaving_ = true;
+  if (answer_due_) refuse_pending();
   if (at_least_once_) at_least_once_->leave(consumer_.get());
   rd_kafka_unsubscribe(consumer_.get());
   if (choice_) rd_kafka_assign(consumer_.get(), nullptr);
@@ -108,16 +112,15 @@ void KafkaSession::leave() {
     const KafkaPartitions owned{left};
     return left->cnt == 0;
   };
-  while ((answer_due_ || !is_left()) && client_.clock().now() < until) {
-    if (answer_due_) refuse_pending();
+  while (!is_left() && client_.clock().now() < until) {
     const KafkaMessage dropped{rd_kafka_consumer_poll(consumer_.get(), kTurn.count())};
   }
-  replace_cursor(nullptr);
   rd_kafka_consumer_close(consumer_.get());
+  replace_cursor(nullptr);
   consumer_.reset();
+  resume_.clear();
 }
 
-// The group waits for an answer to what it gave, also from a member that leaves.
 void KafkaSession::refuse_pending() {
   const KafkaPartitions none{rd_kafka_topic_partition_list_new(0)};
   const KafkaError ignored{rd_kafka_incremental_assign(consumer_.get(), none.get())};
@@ -143,6 +146,7 @@ void KafkaSession::rebalanced(rd_kafka_resp_err_t code,
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     pending_.merge(of_all_topics(list));
     answer_due_ = true;
+    if (leaving_) refuse_pending();
     return;
   }
   answer_due_ = false;
@@ -185,10 +189,7 @@ Status KafkaSession::stay_member() {
 void KafkaSession::be_fenced() {
   fence_.raise();
   leave();
-  pending_.clear();
-  resume_.clear();
   doubtful_.clear();
-  answer_due_ = false;
 }
 
 }  // namespace millrace
