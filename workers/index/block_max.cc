@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <span>
 #include <utility>
 
@@ -38,8 +37,8 @@ float Bm25Scorer::bound(float weight, const Maxima& maxima) const {
   return bound;
 }
 
-TopHits::TopHits(std::size_t count, std::size_t rows)
-    : count_{std::min(count, rows)}, threshold_{-std::numeric_limits<float>::infinity()} {
+TopHits::TopHits(std::size_t count, std::size_t rows, float above)
+    : count_{std::min(count, rows)}, threshold_{above} {
   heap_.reserve(count_);
 }
 
@@ -95,8 +94,8 @@ namespace {
 
 class WindowSearch {
  public:
-  WindowSearch(std::vector<ScoredPostings>& all, const Bitmap& rows, std::size_t count)
-      : all_{all}, rows_{rows}, hits_{count, rows.rows()} {
+  WindowSearch(std::vector<ScoredPostings>& all, const Bitmap& rows, std::size_t count, float above)
+      : all_{all}, rows_{rows}, hits_{count, rows.rows(), above} {
     terms_.reserve(all.size());
   }
 
@@ -201,9 +200,9 @@ class WindowSearch {
 }  // namespace
 
 std::vector<LexicalHit> block_max_search(std::vector<ScoredPostings>& terms, const Bitmap& rows,
-                                         std::size_t count) {
+                                         std::size_t count, float above) {
   if (count == 0 || terms.empty()) return {};
-  return WindowSearch{terms, rows, count}.run();
+  return WindowSearch{terms, rows, count, above}.run();
 }
 
 }  // namespace millrace

@@ -28,7 +28,7 @@ class Bm25Scorer {
 // The best hits so far. Rows must be offered in ascending order.
 class TopHits {
  public:
-  TopHits(std::size_t count, std::size_t rows);
+  TopHits(std::size_t count, std::size_t rows, float above);
   // Hits that do not score more are of no use.
   float threshold() const { return threshold_; }
   void offer(Row row, double score);
@@ -78,6 +78,6 @@ class ScoredPostings {
 // are looked up only for rows that the others bring; where few rows are set, those are looked up
 // and no list is walked.
 std::vector<LexicalHit> block_max_search(std::vector<ScoredPostings>& terms, const Bitmap& rows,
-                                         std::size_t count);
+                                         std::size_t count, float above);
 
 }  // namespace millrace

@@ -115,11 +115,17 @@ class StoreView {
  public:
   explicit StoreView(const ChunkStore& store);
   Result<std::vector<ChunkRow>> chunks(std::span<const std::uint64_t> slots) const;
+  Result<std::vector<RevisionRow>> revisions(std::span<const std::uint64_t> numbers) const;
   Result<RevisionRow> revision(std::uint64_t number) const;
   // The vectors of these slots, which ascend, behind one another in `values`, which is as large.
   Status vectors(std::span<const std::uint64_t> slots, std::span<float> values) const;
 
  private:
+  // As many as numbers: a missing one is damage.
+  template <class Row>
+  Result<std::vector<Row>> rows(char prefix, std::span<const std::uint64_t> numbers,
+                                std::string_view what) const;
+
   struct Release {
     rocksdb::DB* db;
     void operator()(const rocksdb::Snapshot* snapshot) const { db->ReleaseSnapshot(snapshot); }

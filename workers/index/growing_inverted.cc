@@ -150,7 +150,7 @@ std::vector<LexicalHit> GrowingInverted::search(const LexicalQuery& query, const
     });
   }
   seen &= rows;
-  TopHits hits{count, this->rows()};
+  TopHits hits{count, this->rows(), query.above};
   const auto all = static_cast<Row>(this->rows());
   for (Row row = seen.next(0); row < all; row = seen.next(row + 1)) hits.offer(row, sums[row]);
   return hits.take();

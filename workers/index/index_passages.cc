@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <numeric>
-#include <unordered_map>
 #include <utility>
 
 #include "workers/index/index_search.h"
@@ -71,17 +70,18 @@ Result<std::vector<Passage>> IndexSearchBatch::read(const Question& question,
   }
   Result<std::vector<ChunkRow>> rows = store_->chunks(slots);
   if (!rows) return rows.error();
-  std::unordered_map<std::uint64_t, RevisionRow> revisions;
+  std::vector<std::uint64_t> numbers;
+  for (const ChunkRow& row : *rows) numbers.push_back(row.revision_number);
+  std::ranges::sort(numbers);
+  const auto repeated = std::ranges::unique(numbers);
+  numbers.erase(repeated.begin(), repeated.end());
+  const Result<std::vector<RevisionRow>> revisions = store_->revisions(numbers);
+  if (!revisions) return revisions.error();
   std::vector<Passage> passages;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
-    const std::uint64_t number = (*rows)[i].revision_number;
-    auto revision = revisions.find(number);
-    if (revision == revisions.end()) {
-      Result<RevisionRow> row = store_->revision(number);
-      if (!row) return row.error();
-      revision = revisions.emplace(number, std::move(*row)).first;
-    }
-    passages.push_back(passage_from_rows(std::move((*rows)[i]), revision->second));
+    const auto number = std::ranges::lower_bound(numbers, (*rows)[i].revision_number);
+    const RevisionRow& revision = (*revisions)[static_cast<std::size_t>(number - numbers.begin())];
+    passages.push_back(passage_from_rows(std::move((*rows)[i]), revision));
     passages.back().match = match_of(question.candidates[chosen[i]], question.words);
   }
   if (question.search->with_vectors && !slots.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "workers/index/chunk_terms.h"
@@ -201,14 +202,21 @@ void IndexSearchBatch::search_words(Question& question) const {
   query.terms = question.query_terms;
   query.mean_length = question.mean_length;
   const Group& group = groups_[question.group];
+  // The largest first: what it found says what is of no use in the others.
+  std::vector<std::size_t> order;
   for (std::size_t i = 0; i < segments_.size(); ++i) {
-    if (group.rows[i] == nullptr) continue;
+    if (group.rows[i] != nullptr) order.push_back(i);
+  }
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return segments_[i].rows; });
+  for (const std::size_t i : order) {
     const auto found = with(segments_[i], [&](const Segment& segment) {
       return segment.search(query, group.rows[i]->rows, question.depth());
     });
     for (const LexicalHit& hit : found) question.lexical.push_back({i, hit.row, hit.score});
+    keep_best(question.lexical, question.depth());
+    if (question.lexical.size() < question.depth()) continue;
+    query.above = std::nextafter(question.lexical.back().score, 0.0F);  // the equal ones count
   }
-  keep_best(question.lexical, question.depth());
 }
 
 void IndexSearchBatch::score_candidates(Question& question) const {

@@ -79,7 +79,7 @@ std::vector<LexicalHit> InvertedIndex::search(const LexicalQuery& query, const B
       found.emplace_back(*list, term.weight, scorer, file_->lengths());
     }
   }
-  return block_max_search(found, rows, count);
+  return block_max_search(found, rows, count, query.above);
 }
 
 TermMatches InvertedIndex::matches(std::uint32_t collection, std::span<const std::string> terms,

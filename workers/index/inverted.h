@@ -46,6 +46,7 @@ struct LexicalQuery {
   std::span<const QueryTerm> terms;
   float mean_length = 1;  // of the collection's rows, over all segments; above 0
   Bm25 bm25 = {};
+  float above = 0;  // hits that score no more are of no use: they cost less, and are left out
 };
 
 struct LexicalHit {

@@ -53,7 +53,7 @@ class GrowingSegment : public Segment {
 
   // How many rows still fit: none once it is as large in memory as it may be.
   std::size_t room() const;
-  // First the metadata of some rows, then these rows one by one.
+  // First the metadata of some rows, then these rows one by one. Vectors are kept as float16.
   void add_metadata(std::string_view metadata, std::size_t rows);
   void add_row(std::uint64_t slot, std::span<const float> vector, std::uint32_t collection,
                std::span<const TermCount> terms);
@@ -79,12 +79,12 @@ class GrowingSegment : public Segment {
   const GrowingColumns& columns() const { return columns_; }
 
  private:
-  const float* values(Row row) const { return values_.get() + row * dimensions_; }
+  const std::uint16_t* values(Row row) const { return values_.get() + row * dimensions_; }
 
   const std::size_t dimensions_;
   const std::size_t capacity_;
   // Not initialised: pages that no row has reached cost no memory.
-  std::unique_ptr<float[]> values_;
+  std::unique_ptr<std::uint16_t[]> values_;  // float16, as they came
   std::unique_ptr<std::uint64_t[]> slots_;
   GrowingInverted words_;
   GrowingColumns columns_;

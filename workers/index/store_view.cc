@@ -47,35 +47,38 @@ void StoreBatch::remove_garbage(const ChunkStore::Garbage& garbage) {
 StoreView::StoreView(const ChunkStore& store)
     : store_{&store}, snapshot_{store.db_->GetSnapshot(), Release{store.db_.get()}} {}
 
-Result<std::vector<ChunkRow>> StoreView::chunks(std::span<const std::uint64_t> slots) const {
+template <class Row>
+Result<std::vector<Row>> StoreView::rows(char prefix, std::span<const std::uint64_t> numbers,
+                                         std::string_view what) const {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_.get();
   std::vector<std::string> keys;
-  for (const std::uint64_t slot : slots) keys.push_back(number_key('c', slot));
+  for (const std::uint64_t number : numbers) keys.push_back(number_key(prefix, number));
   const std::vector<rocksdb::Slice> slices{keys.begin(), keys.end()};
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   store_->db_->MultiGet(options, store_->rows_, keys.size(), slices.data(), values.data(),
                         statuses.data());
-  std::vector<ChunkRow> rows(keys.size());
+  std::vector<Row> rows(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (statuses[i].IsNotFound()) return damaged("a chunk's row, which is missing,");
-    if (!statuses[i].ok()) return error_from("read a chunk", statuses[i]);
-    if (!decode(view_of(values[i]), rows[i])) return damaged("a chunk's row");
+    if (statuses[i].IsNotFound()) return damaged(std::string{what} + ", which is missing,");
+    if (!statuses[i].ok()) return error_from("read " + std::string{what}, statuses[i]);
+    if (!decode(view_of(values[i]), rows[i])) return damaged(what);
   }
   return rows;
 }
 
+Result<std::vector<ChunkRow>> StoreView::chunks(std::span<const std::uint64_t> slots) const {
+  return rows<ChunkRow>('c', slots, "a chunk's row");
+}
+Result<std::vector<RevisionRow>> StoreView::revisions(
+    std::span<const std::uint64_t> numbers) const {
+  return rows<RevisionRow>('r', numbers, "a revision's row");
+}
 Result<RevisionRow> StoreView::revision(std::uint64_t number) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot_.get();
-  rocksdb::PinnableSlice value;
-  const rocksdb::Status found =
-      store_->db_->Get(options, store_->rows_, number_key('r', number), &value);
-  if (!found.ok() && !found.IsNotFound()) return error_from("read a revision", found);
-  RevisionRow row;
-  if (found.IsNotFound() || !decode(view_of(value), row)) return damaged("a revision's row");
-  return row;
+  Result<std::vector<RevisionRow>> found = revisions({&number, 1});
+  if (!found) return found.error();
+  return std::move(found->front());
 }
 
 Status StoreView::vectors(std::span<const std::uint64_t> slots, std::span<float> values) const {

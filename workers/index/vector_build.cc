@@ -12,6 +12,7 @@
 #include <random>
 #include <utility>
 
+#include "schemas/float16.h"
 #include "workers/index/vector_file.h"
 #include "workers/index/vector_index.h"
 
@@ -256,12 +257,15 @@ Status Builder::write(VectorFileWriter& writer) const {
 Status write_flat(VectorFileWriter& writer, const VectorLayout& layout,
                   const VectorIndex::Source& source, const Stop& stop) {
   std::vector<float> block(std::min(kBlockRows, layout.rows) * layout.dimensions);
+  std::vector<std::uint16_t> halves(block.size());
   for (std::size_t begin = 0; begin < layout.rows; begin += kBlockRows) {
     if (stop.stop_requested()) return unavailable("stopped");
     const std::size_t count = std::min(kBlockRows, layout.rows - begin);
     const std::span<float> vectors{block.data(), count * layout.dimensions};
     if (Status read = read_rows(source, begin, count, vectors); !read) return read;
-    if (Status written = writer.write(std::span<const float>{vectors}); !written) return written;
+    std::ranges::transform(vectors, halves.begin(), float16_from);
+    const std::span<const std::uint16_t> some{halves.data(), vectors.size()};
+    if (Status written = writer.write(some); !written) return written;
   }
   return {};
 }

@@ -9,7 +9,7 @@ namespace millrace {
 namespace {
 
 constexpr std::string_view kMagic = "MRVX";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderNumbers = 8;  // the magic is the first
 constexpr std::size_t kHeaderBytes = kHeaderNumbers * sizeof(std::uint32_t);
 constexpr std::size_t kBufferBytes = 1U << 20U;  // a multiple of the checksum's words
@@ -29,6 +29,10 @@ class Sections {
   const char* at_;
 };
 
+bool sound(std::span<const std::uint16_t> halves) {
+  constexpr unsigned kExponent = 0x7c00;
+  return std::ranges::all_of(halves, [](unsigned half) { return (half & kExponent) != kExponent; });
+}
 bool sound(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) {
     return std::abs(value) <= kCoordinateMax;  // not so of what is no number
@@ -73,7 +77,7 @@ Status check_lists(const VectorFile& file) {
 
 std::size_t VectorLayout::file_bytes() const {
   const std::size_t ends = kHeaderBytes + sizeof(std::uint64_t);
-  if (kind == VectorKind::flat) return ends + rows * dimensions * sizeof(float);
+  if (kind == VectorKind::flat) return ends + rows * dimensions * sizeof(std::uint16_t);
   const std::size_t codebooks = kind == VectorKind::products ? kCodebook : 0;
   return ends + (2 + lists + codebooks) * dimensions * sizeof(float) +
          (lists + 1 + rows) * sizeof(std::uint32_t) + rows * (dimensions + parts);
@@ -103,7 +107,7 @@ Result<VectorFile> VectorFile::open(const std::filesystem::path& path, std::size
 
   Sections sections{summed.data() + kHeaderBytes};
   if (layout->kind == VectorKind::flat) {
-    file.values = sections.take<float>(layout->rows * dimensions);
+    file.values = sections.take<std::uint16_t>(layout->rows * dimensions);
     if (!sound(file.values)) return damaged("a coordinate that is no number");
     return file;
   }

@@ -17,7 +17,7 @@
 // +-kCoordinateMax.
 //   file    = "MRVX" version:u32 kind:u32 rows:u32 dimensions:u32 lists:u32 parts:u32 zero:u32
 //             (flat | lists) checksum:u64
-//   flat    = value:f32*rows*dimensions                                       kind 1
+//   flat    = value:f16*rows*dimensions                                       kind 1
 //   lists   = minimum:f32*dimensions step:f32*dimensions                      byte_codes.h
 //             centroid:f32*lists*dimensions
 //             codebook:f32*256*dimensions            256 subvectors of each part; kind 3, else none
@@ -53,7 +53,7 @@ struct VectorFile {
 
   MappedFile file;
   VectorLayout layout = {};
-  std::span<const float> values = {};
+  std::span<const std::uint16_t> values = {};
   ByteScale scale = {};
   std::span<const float> centroids = {};
   std::span<const float> codebook = {};

@@ -99,7 +99,7 @@ struct VectorIndex::Impl {
 
   float score(const Queries& queries, std::size_t query, Position position) const {
     if (is_flat) {
-      return float_product(queries[query], file.values.data() + position * dimensions, dimensions);
+      return half_product(queries[query], file.values.data() + position * dimensions, dimensions);
     }
     return queries.bytes[query].score(file.codes.data() + position * dimensions);
   }

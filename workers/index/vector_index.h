@@ -18,9 +18,10 @@ struct VectorHit {
   float score = 0;  // the inner product: the cosine, as vectors have length 1
 };
 
-// How the vectors of an immutable segment are kept. Up to flat_rows_max every row is compared;
-// above, rows are grouped around centroids (IVF, Sivic and Zisserman 2003), each coordinate a byte
-// (SQ8), and only the groups nearest to the question are compared.
+// How the vectors of an immutable segment are kept. Up to flat_rows_max every row is compared, as
+// float16: what a source gives is that already, else it is rounded. Above, rows are grouped around
+// centroids (IVF, Sivic and Zisserman 2003), each coordinate a byte (SQ8), and only the groups
+// nearest to the question are compared.
 struct VectorIndexOptions {
   std::size_t flat_rows_max = 4'096;
   std::size_t pq_rows_min =

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 
+#include "schemas/float16.h"
 #include "workers/index/byte_codes.h"
 #include "workers/index/checksum.h"
 #include "workers/index/cpu.h"
@@ -61,7 +62,9 @@ Vectors clustered(std::size_t rows, std::size_t dimensions, std::size_t clusters
         into[i] += much * centre[direction * dimensions + i];
     }
     const float length = std::sqrt(std::inner_product(into, into + dimensions, into, 0.0F));
-    for (std::size_t i = 0; i < dimensions; ++i) into[i] /= length;
+    for (std::size_t i = 0; i < dimensions; ++i) {
+      into[i] = float_from(float16_from(into[i] / length));  // as the log has them
+    }
   }
   return vectors;
 }
@@ -434,6 +437,11 @@ TEST(InnerProduct, products_are_equal_with_and_without_vector_instructions) {
                 static_cast<double>(byte_product(weights.data(), codes.data(), size)), 100);
     EXPECT_NEAR(float_product_plain(a.data(), b.data(), size),
                 static_cast<double>(byte_product(weights.data(), codes.data(), size)), 100);
+    std::vector<std::uint16_t> halves(size);  // which have all numbers of a byte
+    std::ranges::transform(b, halves.begin(), float16_from);
+    EXPECT_EQ(half_product(a.data(), halves.data(), size), float_product(a.data(), b.data(), size));
+    EXPECT_EQ(half_product_plain(a.data(), halves.data(), size),
+              float_product_plain(a.data(), b.data(), size));
   }
   for (const std::int16_t extreme :
        {std::int16_t{32'767}, std::int16_t{-32'767}}) {  // more than 32 bits hold
