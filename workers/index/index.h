@@ -23,7 +23,7 @@ struct IndexOptions {
   std::filesystem::path directory;  // of this partition
   std::int32_t dimensions = 0;
   MetricLabels labels = {};         // of its metrics: generation, partition
-  std::size_t block_rows = 8'192;   // of a segment that grows, see README.md; tests make it small
+  std::size_t block_rows = 4'096;   // of a segment that grows, see README.md; tests make it small
   VectorIndexOptions vectors = {};  // of the segments in files
 };
 

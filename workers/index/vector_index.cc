@@ -21,7 +21,7 @@ using Position = std::uint32_t;  // of a row in the order of the file
 constexpr std::size_t kQueriesAtOnce = 64;  // bounds the memory of a search
 constexpr std::size_t kRowsAtOnce = 32;     // stay in the first cache while all queries pass
 // Rows to compare for each that is wanted, at least; so many candidates are re-ranked.
-constexpr std::size_t kRowsPerHit = 32;
+constexpr std::size_t kRowsPerHit = 8;
 constexpr std::size_t kCandidatesPerHit = 8;
 constexpr std::size_t kCandidatesMin = 100;
 
