@@ -96,8 +96,8 @@ Status KafkaSession::join_group() {
   return wait_until_joined();
 }
 
-// Closing alone would leave the group to notice by itself, after the session's timeout. The group may
-// go on asking until the consumer is closed, and waits for each answer.
+// Closing alone would leave the group to notice by itself, after the session's timeout. The group
+// may go on asking until the consumer is closed, and waits for each answer.
 void KafkaSession::leave() {
   if (!consumer_) return;
   leaving_ = true;

@@ -190,7 +190,7 @@ TEST_F(KafkaLogTest, who_takes_the_place_of_a_member_ends_what_that_one_had_begu
   const auto first = place_.open("pod-0");
   const auto a = open_session(*first, "readers", {"events"});
   const auto b = open_session(*two_, "readers", {"events"});  // `a` hears of it, and does not poll
-  std::jthread other{[&](const std::stop_token& stop) {  // the group waits for its answers
+  std::jthread other{[&](const std::stop_token& stop) {       // the group waits for its answers
     while (!stop.stop_requested()) EXPECT_TRUE(b->poll(1, 1, kTurn));
   }};
   const auto second = place_.open("pod-0");
