@@ -29,7 +29,7 @@ class Indexer : public Stage {
   void reported() override;
 
   // Between two reports: each counts what the index has, and is a commit where nothing else is.
-  static constexpr std::chrono::seconds kReportInterval{2};
+  static constexpr std::chrono::milliseconds kReportInterval{500};
 
  private:
   Result<Outputs> apply(const Record& record);

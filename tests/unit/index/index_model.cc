@@ -9,6 +9,7 @@
 #include <cmath>
 #include <deque>
 #include <iterator>
+#include <limits>
 #include <numeric>
 #include <sstream>
 
@@ -61,8 +62,12 @@ void copy_live(const std::filesystem::path& from, const std::filesystem::path& t
 std::unique_ptr<PartitionIndex> open_index(const std::filesystem::path& directory,
                                            std::size_t block_rows) {
   static MetricsRegistry metrics;
-  Result<std::unique_ptr<PartitionIndex>> index = open_partition_index(
-      {.directory = directory, .dimensions = kDimensions, .block_rows = block_rows}, metrics);
+  Result<std::unique_ptr<PartitionIndex>> index =
+      open_partition_index({.directory = directory,
+                            .dimensions = kDimensions,
+                            .block_rows = block_rows,
+                            .vectors = {.flat_rows_max = std::numeric_limits<std::size_t>::max()}},
+                           metrics);
   if (!index) {
     ADD_FAILURE() << index.error().message;
     std::abort();

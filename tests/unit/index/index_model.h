@@ -30,6 +30,7 @@ class TemporaryFolder {
 // until no file came or went meanwhile, as RocksDB removes old ones in the background.
 void copy_live(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// Every vector is compared, so that brute force finds the same.
 std::unique_ptr<PartitionIndex> open_index(const std::filesystem::path& directory,
                                            std::size_t block_rows = 16);
 

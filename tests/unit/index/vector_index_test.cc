@@ -30,6 +30,7 @@ using testing::SizeIs;
 
 using Random = std::mt19937_64;
 
+constexpr VectorIndexOptions kFlat{.flat_rows_max = std::numeric_limits<std::size_t>::max()};
 constexpr VectorIndexOptions kLists{.flat_rows_max = 0};
 constexpr VectorIndexOptions kProducts{.flat_rows_max = 0, .pq_rows_min = 0};
 
@@ -238,7 +239,7 @@ TEST_F(VectorIndexTest, questions_together_find_what_each_finds_alone) {
   const Vectors vectors = clustered(5'000, 24, 40, random);
   const Bitmap set = random_rows(5'000, .6, random);
   const Vectors questions{24, {vectors.values.begin(), vectors.values.begin() + 130 * 24}};
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     const auto index = built(vectors, options);
     const auto together = index->search(questions.values, set, 10);
     ASSERT_THAT(together, SizeIs(130));
@@ -262,7 +263,7 @@ TEST_F(VectorIndexTest, questions_together_find_what_each_finds_alone) {
 TEST_F(VectorIndexTest, equal_vectors_make_the_same_bytes_and_leave_no_other_file) {
   Random random{5};
   const Vectors vectors = clustered(3'000, 16, 10, random);
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     ASSERT_TRUE(build(vectors, options));
     const std::string first = bytes();
     ASSERT_TRUE(build(vectors, options));
@@ -272,7 +273,7 @@ TEST_F(VectorIndexTest, equal_vectors_make_the_same_bytes_and_leave_no_other_fil
 }
 
 TEST_F(VectorIndexTest, few_or_equal_or_empty_vectors_are_no_special_case) {
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     const auto none = built(Vectors{8}, options);
     const std::vector<float> question(8, .5F);
     EXPECT_THAT(none->search(question, Bitmap{}, 10).front(), IsEmpty());
@@ -294,7 +295,7 @@ TEST_F(VectorIndexTest, few_or_equal_or_empty_vectors_are_no_special_case) {
 TEST_F(VectorIndexTest, a_question_without_numbers_finds_nothing) {
   Random random{6};
   const Vectors vectors = clustered(2'000, 8, 5, random);
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     const auto index = built(vectors, options);
     std::vector<float> question(8, std::numeric_limits<float>::quiet_NaN());
     EXPECT_THAT(index->search(question, Bitmap{2'000, true}, 10).front(), IsEmpty());
@@ -307,7 +308,7 @@ TEST_F(VectorIndexTest, vectors_that_are_no_numbers_are_refused) {
   Random random{7};
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e9F}) {
-    for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists}) {
+    for (const VectorIndexOptions& options : {kFlat, kLists}) {
       Vectors vectors = clustered(2'000, 8, 5, random);
       vectors.values[1'234 * 8 + 3] = bad;
       const Status status = build(vectors, options);
@@ -324,7 +325,7 @@ TEST_F(VectorIndexTest, a_failing_source_and_a_stop_leave_the_old_file) {
   const Vectors vectors = clustered(2'000, 8, 5, random);
   ASSERT_TRUE(build(vectors, kLists));
   const std::string before = bytes();
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists}) {
     std::size_t calls = 0;
     const auto failing = [&](Row, std::size_t, std::span<float> values) -> Status {
       std::fill(values.begin(), values.end(), .5F);
@@ -349,7 +350,7 @@ TEST_F(VectorIndexTest, a_failing_source_and_a_stop_leave_the_old_file) {
 TEST_F(VectorIndexTest, damage_anywhere_is_noticed) {
   Random random{9};
   const Vectors vectors = clustered(700, 8, 5, random);
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     ASSERT_TRUE(build(vectors, options));
     const std::string good = bytes();
     const auto refused = [&](const std::string& bad) {
@@ -382,7 +383,7 @@ TEST_F(VectorIndexTest, hostile_bytes_with_the_right_checksum_do_no_harm) {
   const Vectors vectors = clustered(700, 8, 5, random);
   std::size_t refused = 0;
   std::size_t searched = 0;
-  for (const VectorIndexOptions& options : {VectorIndexOptions{}, kLists, kProducts}) {
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
     ASSERT_TRUE(build(vectors, options));
     const std::string good = bytes();
     for (int round = 0; round < 400; ++round) {

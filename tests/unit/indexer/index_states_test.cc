@@ -48,9 +48,7 @@ class IndexStatesTest : public ::testing::Test {
     ASSERT_TRUE(indexer.process(batch).front());
     ASSERT_TRUE(indexer.checkpoint({{source(0), ++position_}}));
   }
-  void pass_interval() {
-    clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(Indexer::kReportInterval));
-  }
+  void pass_interval() { clock_.advance(Indexer::kReportInterval); }
 
   std::mt19937 random_{5};
   TemporaryFolder folder_;
@@ -153,8 +151,7 @@ TEST_F(IndexStatesTest, reach_the_topic_also_when_nothing_more_comes) {
   ASSERT_TRUE(driver.log().wait_until([&] { return documents() == 0; }));
   driver.pipe(record_of(make_revision(random_, "a", "x", "R1", 3)));
   EXPECT_EQ(documents(), 0) << "too soon";
-  driver.clock().advance(
-      std::chrono::duration_cast<std::chrono::milliseconds>(Indexer::kReportInterval));
+  driver.clock().advance(Indexer::kReportInterval);
   ASSERT_TRUE(driver.log().wait_until([&] { return documents() == 1; }));
   EXPECT_THAT(driver.read(topics::kIndexStates), SizeIs(1)) << "compacted: one for each partition";
   driver.stop();
