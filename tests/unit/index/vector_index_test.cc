@@ -174,7 +174,7 @@ TEST_F(VectorIndexTest, flat_vectors_are_found_as_by_brute_force) {
   Random random{1};
   for (const std::size_t rows : {1U, 31U, 64U, 500U, 2'500U}) {
     const Vectors vectors = whole_numbers(rows, 7, random);
-    const auto index = built(vectors, {});
+    const auto index = built(vectors, kFlat);
     EXPECT_TRUE(index->is_exact());
     for (const double share : {0.0, .001, .1, .5, 1.0}) {
       const Bitmap set = random_rows(rows, share, random);
