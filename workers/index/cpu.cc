@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "common/cpu.h"
+
 namespace millrace {
 
 Status check_cpu() {
@@ -12,10 +14,10 @@ Status check_cpu() {
       {"AVX2", __builtin_cpu_supports("avx2") != 0},
       {"BMI1", __builtin_cpu_supports("bmi") != 0},
       {"BMI2", __builtin_cpu_supports("bmi2") != 0},
-      {"F16C", __builtin_cpu_supports("f16c") != 0},
+      {"F16C", cpu_has_f16c()},
       {"FMA", __builtin_cpu_supports("fma") != 0},
-      {"LZCNT", __builtin_cpu_supports("lzcnt") != 0},
-      {"MOVBE", __builtin_cpu_supports("movbe") != 0},
+      {"LZCNT", cpu_has_lzcnt()},
+      {"MOVBE", cpu_has_movbe()},
   };
   return check_cpu(wanted);
 #else

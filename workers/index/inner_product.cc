@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/cpu.h"
 #include "schemas/float16.h"
 
 namespace millrace {
@@ -78,7 +79,7 @@ template <class Number>
 bool has_avx2() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-         __builtin_cpu_supports("f16c") != 0;
+         cpu_has_f16c();
 }
 const bool kAvx2 = has_avx2();
 

@@ -17,7 +17,6 @@ inline constexpr const char* kTypesInput = "token_type_ids";
 
 // Of one inference: the texts of a question have too few tokens for more.
 inline constexpr std::size_t kSingleThreadsMax = 4;
-bool has_amx();  // bf16 without it is slower than f32 on every CPU tried
 
 // An ONNX encoder compiled for this machine, as a file that is mapped, not read: several compiled
 // models can be imported out of it, and its pages go back to the system when they have been used.

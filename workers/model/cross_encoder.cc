@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "common/cpu.h"
 #include "common/logging.h"
 #include "workers/model/batch_plan.h"
 #include "workers/model/compiled_blob.h"
@@ -98,7 +99,7 @@ Status OpenVinoCrossEncoder::load(const std::filesystem::path& file) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const std::size_t threads =
       options_.threads == 0 ? std::min(cores, kSingleThreadsMax) : options_.threads;
-  const bool bf16 = has_amx();
+  const bool bf16 = cpu_has_amx_bf16();
   compiled_ = core_.compile_model(
       file.string(), "CPU",
       ov::AnyMap{ov::num_streams(1), ov::inference_num_threads(static_cast<std::int32_t>(threads)),
