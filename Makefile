@@ -34,9 +34,9 @@ setup-tests:
 
 test: setup-tests build/release/build.ninja
 	cmake --build build/release
-	ctest --test-dir build/release --output-on-failure --no-tests=error -j 2
+	ctest --test-dir build/release --output-on-failure --no-tests=error -j 3
 
-sanitize: setup-tests
+sanitize:
 	.ci/sanitize asan
 	.ci/sanitize tsan
 

@@ -18,7 +18,7 @@ void limit_cpu_time(std::chrono::seconds time);
 // False under AddressSanitizer and ThreadSanitizer: their shadow memory takes terabytes of address
 // space, and their reports go to standard error.
 inline constexpr bool kMemoryCanBeLimited =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MILLRACE_SANITIZED
     false;
 #else
     true;

@@ -31,7 +31,7 @@ using testing_index::read_question;
 using testing_index::Revision;
 using testing_index::TemporaryFolder;
 
-constexpr int kRounds = 5;
+constexpr int kRounds = kSanitizerShare == 1 ? 5 : 2;
 // Of a round, of which there are kRounds for each of four seeds.
 constexpr int kQueries = 500 / kSanitizerShare;
 constexpr int kDocuments = 300;  // of each collection

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/filter_model.h"
+#include "tests/support/sanitized.h"
 
 namespace millrace {
 namespace {
@@ -62,7 +63,7 @@ bool same(const Bitmap& left, const Bitmap& right) {
 }
 
 TEST(Columns, select_what_the_filter_matches_row_by_row) {
-  for (unsigned seed = 1; seed <= 25; ++seed) {
+  for (unsigned seed = 1; seed <= 25 / kSanitizerShare; ++seed) {
     RandomFilters random{seed};
     const Documents documents = random_documents(random, 3 * seed);
     const GrowingColumns growing = grown(documents);
@@ -80,7 +81,7 @@ TEST(Columns, select_what_the_filter_matches_row_by_row) {
 }
 
 TEST(Columns, merged_without_some_rows_are_as_if_the_others_had_been_added_alone) {
-  for (unsigned seed = 1; seed <= 10; ++seed) {
+  for (unsigned seed = 1; seed <= 10 / kSanitizerShare; ++seed) {
     RandomFilters random{seed};
     std::vector<std::string> bytes;
     std::vector<std::unique_ptr<Columns>> columns;

@@ -8,14 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.h"
 #include "workers/index/inverted.h"
 
 namespace millrace {
 namespace {
 
 constexpr std::uint32_t kCollections = 5;
-constexpr std::size_t kTerms = 3'000;  // of each collection's language
-constexpr int kQueries = 2'500;        // for each seed
+constexpr std::size_t kTerms = 3'000;              // of each collection's language
+constexpr int kQueries = 2'500 / kSanitizerShare;  // for each seed
 
 struct ModelRow {
   std::uint32_t collection = 0;

@@ -50,7 +50,7 @@ std::vector<ListPosting> random_postings(std::mt19937& random, std::size_t size)
 TEST(PostingList, gives_back_what_was_written) {
   std::mt19937 random{11};
   PostingListWriter writer;
-  for (const std::size_t size : {1, 2, 127, 128, 129, 256, 257, 3'000}) {
+  for (const std::size_t size : {1U, 2U, 127U, 128U, 129U, 256U, 257U, 3'000U}) {
     SCOPED_TRACE(size);
     const std::vector<ListPosting> postings = random_postings(random, size);
     for (const auto& [row, count, length] : postings) writer.add(row, count, length);
@@ -113,7 +113,7 @@ std::optional<PostingList> opened(const std::string& bytes, std::size_t size, st
 
 TEST(PostingList, seeks_the_block_that_a_walk_over_all_would_find) {
   std::mt19937 random{13};
-  for (const std::size_t size : {1, 128, 129, 500, 3'000, 40'000}) {
+  for (const std::size_t size : {1U, 128U, 129U, 500U, 3'000U, 40'000U}) {
     const std::vector<ListPosting> postings = random_postings(random, size);
     const std::string bytes = written(postings);
     const auto list = opened(bytes, size, postings.back().row + 1);

@@ -78,8 +78,7 @@ class SegmentTest : public ::testing::Test {
 
   std::mt19937 random_{17};
   TemporaryFolder folder_;
-  std::unique_ptr<ChunkStore> store_ =
-      std::move(*ChunkStore::open(folder_.path() / "store", kDimensions));
+  std::unique_ptr<ChunkStore> store_ = *ChunkStore::open(folder_.path() / "store", kDimensions);
 };
 
 std::vector<std::pair<Row, std::int64_t>> rounded(const std::vector<VectorHit>& hits) {
@@ -315,7 +314,7 @@ TEST_F(SegmentsTest, a_bitmap_that_was_kept_follows_every_change) {
   segments.begin(std::make_shared<GrowingSegment>(kWidth, 200));
   std::vector<Audience> wanted(100, kDeadRow);
   const std::uint64_t first = rows.front().slot;
-  for (int step = 0; step < 3'000; ++step) {
+  for (std::size_t step = 0; step < 3'000; ++step) {
     if (wanted.size() < rows.size() && random_() % 10 == 0) {
       const TestRow& row = rows[wanted.size()];
       segments.growing()->add_metadata(row.metadata, 1);

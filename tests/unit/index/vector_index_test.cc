@@ -16,6 +16,7 @@
 #include <string>
 
 #include "schemas/float16.h"
+#include "tests/support/sanitized.h"
 #include "workers/index/byte_codes.h"
 #include "workers/index/checksum.h"
 #include "workers/index/cpu.h"
@@ -197,7 +198,8 @@ TEST_F(VectorIndexTest, flat_vectors_are_found_as_by_brute_force) {
 TEST_F(VectorIndexTest, lists_find_nearly_all_that_brute_force_finds) {
   Random random{2};
   Vectors vectors = clustered(20'100, 64, 200, random);
-  const Vectors questions{64, {vectors.values.end() - 100 * 64, vectors.values.end()}};
+  constexpr std::size_t kQuestions = 100 / kSanitizerShare;
+  const Vectors questions{64, {vectors.values.end() - kQuestions * 64, vectors.values.end()}};
   vectors.values.resize(20'000 * 64);
   for (const auto& [options, least] : {std::pair{kLists, .98}, std::pair{kProducts, .95}}) {
     const auto index = built(vectors, options);

@@ -54,11 +54,11 @@ class IndexStatesTest : public ::testing::Test {
   TemporaryFolder folder_;
   MetricsRegistry metrics_;
   FakeClock clock_;
-  std::unique_ptr<IndexSet> set_ = std::move(*IndexSet::open({.directory = folder_.path(),
-                                                              .generation = kGeneration,
-                                                              .partitions = 2,
-                                                              .dimensions = kDimensions},
-                                                             metrics_));
+  std::unique_ptr<IndexSet> set_ = *IndexSet::open({.directory = folder_.path(),
+                                                    .generation = kGeneration,
+                                                    .partitions = 2,
+                                                    .dimensions = kDimensions},
+                                                   metrics_);
   Offset position_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "tests/support/sanitized.h"
 #include "workers/text/utf8.h"
 
 namespace millrace {
@@ -218,7 +219,8 @@ TEST(Analyzer, cuts_a_long_term_between_code_points) {
 TEST(Analyzer, bounds_the_terms_of_a_text_without_spaces) {
   for (const char* piece :
        {"a", "a1", "a.", "aB", "a-b.c/d@", "é", "漢", "ไ", "한", "\xF0\x9F", "_"}) {
-    const std::string text = repeated(piece, 1'000'000 / std::string_view{piece}.size());
+    const std::string text =
+        repeated(piece, 1'000'000 / kSanitizerShare / std::string_view{piece}.size());
     const Terms found = terms(text, "en");
     EXPECT_LE(found.size(), text.size()) << piece;
     for (const std::string& term : found) ASSERT_LE(term.size(), kTermBytesMax) << piece;
@@ -231,7 +233,7 @@ TEST(Analyzer, survives_a_flood_of_marks_that_would_have_to_be_sorted) {
 }
 
 TEST(Analyzer, reads_a_text_of_many_pieces_without_cutting_words) {
-  constexpr std::size_t kWords = 300'000;
+  constexpr std::size_t kWords = 300'000 / kSanitizerShare;
   const Terms found = terms(repeated("millrace größe ", kWords));
   EXPECT_THAT(found, SizeIs(3 * kWords));  // größe is grosse without its accents
   EXPECT_EQ(std::set<std::string>(found.begin(), found.end()),
@@ -315,7 +317,7 @@ TEST(Analyzer, gives_clean_terms_for_any_bytes_and_the_same_each_time) {
   std::mt19937_64 random{20261121};
   Analyzer used;
   const Terms languages = {"en", "tr", "", "el", "ar"};
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 3'000 / kSanitizerShare; ++i) {
     const std::string text = hostile_text(random);
     const std::string& language = languages[random() % languages.size()];
     Terms found;
