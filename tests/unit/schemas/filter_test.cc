@@ -316,8 +316,9 @@ TEST(Filter, agrees_with_the_model_on_random_filters_and_documents) {
       }
     }
   }
-  EXPECT_GT(hits, 4'000U);
-  EXPECT_LT(hits, 36'000U);
+  const std::size_t hits_max = 40'000 / kSanitizerShare;
+  EXPECT_GT(hits, hits_max / 10);
+  EXPECT_LT(hits, hits_max - hits_max / 10);
 }
 
 TEST(Filter, serializes_to_a_canonical_form_of_the_same_meaning) {
