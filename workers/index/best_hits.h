@@ -1,8 +1,8 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -10,14 +10,15 @@
 
 namespace millrace {
 
-// The best `size` of the rows that it is shown, equal scores by row. Not thread-safe.
+// The best `size` of the rows that it is shown, none that scores less than `floor`, equal scores by
+// row. Not thread-safe.
 class BestHits {
  public:
-  explicit BestHits(std::size_t size) : size_{size} {}
+  explicit BestHits(std::size_t size, float floor = kNoFloor) : size_{size}, floor_{floor} {}
 
   void add(Row row, float score) {
+    if (!(score >= floor_)) return;  // also what is no number: of a query that has none
     const VectorHit hit{row, score};
-    if (std::isnan(score)) return;  // of a query that has no numbers
     if (hits_.size() == size_) {
       if (size_ == 0 || !better(hit, hits_.front())) return;
       std::pop_heap(hits_.begin(), hits_.end(), better);
@@ -25,9 +26,11 @@ class BestHits {
     }
     hits_.push_back(hit);
     std::push_heap(hits_.begin(), hits_.end(), better);
+    if (hits_.size() == size_) floor_ = hits_.front().score;
   }
 
   std::size_t size() const { return size_; }
+  float floor() const { return floor_; }
 
   // Best first.
   std::vector<VectorHit> take() {
@@ -41,7 +44,19 @@ class BestHits {
   }
 
   std::size_t size_;
+  float floor_;
   std::vector<VectorHit> hits_;  // a heap, its worst in front
 };
+
+// For each query; `floors`: of each, or empty.
+inline std::vector<BestHits> best_hits(std::size_t queries, std::size_t size,
+                                       std::span<const float> floors) {
+  std::vector<BestHits> best;
+  best.reserve(queries);
+  for (std::size_t i = 0; i < queries; ++i) {
+    best.emplace_back(size, floors.empty() ? kNoFloor : floors[i]);
+  }
+  return best;
+}
 
 }  // namespace millrace

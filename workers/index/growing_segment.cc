@@ -58,12 +58,12 @@ std::uint64_t GrowingSegment::memory_bytes() const {
 }
 
 std::vector<std::vector<VectorHit>> GrowingSegment::nearest(std::span<const float> queries,
-                                                            const Bitmap& rows,
-                                                            std::size_t count) const {
+                                                            const Bitmap& rows, std::size_t count,
+                                                            std::span<const float> floors) const {
   const std::size_t asked = queries.size() / dimensions_;
   std::vector<std::vector<VectorHit>> found(asked);
   if (count == 0) return found;
-  std::vector<BestHits> best(asked, BestHits{count});
+  std::vector<BestHits> best = best_hits(asked, count, floors);
   for (Row begin = rows.next(0), end = 0; begin < rows.rows(); begin = rows.next(end)) {
     end = static_cast<Row>(std::min<std::size_t>(begin + kScanRows, rows.rows()));
     for (std::size_t query = 0; query < asked; ++query) {

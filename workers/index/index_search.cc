@@ -142,14 +142,27 @@ void IndexSearchBatch::search_vectors(const Group& group) {
     depth = std::max(depth, questions_[at].depth());
   }
   if (asked.empty()) return;
-  for (std::size_t i = 0; i < segments_.size(); ++i) {
-    if (group.rows[i] == nullptr) continue;
-    const auto found = segments_[i].segment->nearest(vectors, group.rows[i]->rows, depth);
+  std::vector<float> floors(asked.size(), kNoFloor);
+  for (const std::size_t i : largest_first(group)) {
+    const auto found = segments_[i].segment->nearest(vectors, group.rows[i]->rows, depth, floors);
     for (std::size_t j = 0; j < asked.size(); ++j) {
-      for (const VectorHit& hit : found[j]) asked[j]->dense.push_back({i, hit.row, hit.score});
+      std::vector<LegHit>& dense = asked[j]->dense;
+      for (const VectorHit& hit : found[j]) dense.push_back({i, hit.row, hit.score});
+      keep_best(dense, asked[j]->depth());
+      if (dense.size() == asked[j]->depth()) floors[j] = dense.back().score;
     }
   }
-  for (Question* question : asked) keep_best(question->dense, question->depth());
+}
+
+// Where the group sees anything. What the largest segment has found says what is of no use in the
+// others.
+std::vector<std::size_t> IndexSearchBatch::largest_first(const Group& group) const {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    if (group.rows[i] != nullptr) order.push_back(i);
+  }
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return segments_[i].rows; });
+  return order;
 }
 
 // How much each word says, by what all segments of this partition hold. For who does not see
@@ -202,13 +215,7 @@ void IndexSearchBatch::search_words(Question& question) const {
   query.terms = question.query_terms;
   query.mean_length = question.mean_length;
   const Group& group = groups_[question.group];
-  // The largest first: what it found says what is of no use in the others.
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < segments_.size(); ++i) {
-    if (group.rows[i] != nullptr) order.push_back(i);
-  }
-  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return segments_[i].rows; });
-  for (const std::size_t i : order) {
+  for (const std::size_t i : largest_first(group)) {
     const auto found = with(segments_[i], [&](const Segment& segment) {
       return segment.search(query, group.rows[i]->rows, question.depth());
     });

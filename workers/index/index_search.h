@@ -70,6 +70,7 @@ class IndexSearchBatch {
   void note();
   void filter(Group& group) const;
   void weigh_words(Question& question) const;
+  std::vector<std::size_t> largest_first(const Group& group) const;
   void search_vectors(const Group& group);
   void search_words(Question& question) const;
   void score_candidates(Question& question) const;

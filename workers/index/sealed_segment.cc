@@ -164,9 +164,9 @@ std::uint64_t SealedSegment::memory_bytes() const {
 }
 
 std::vector<std::vector<VectorHit>> SealedSegment::nearest(std::span<const float> queries,
-                                                           const Bitmap& rows,
-                                                           std::size_t count) const {
-  return vectors_->search(queries, rows, count);
+                                                           const Bitmap& rows, std::size_t count,
+                                                           std::span<const float> floors) const {
+  return vectors_->search(queries, rows, count, floors);
 }
 std::vector<float> SealedSegment::cosines(std::span<const float> query,
                                           std::span<const Row> rows) const {

@@ -28,8 +28,8 @@ class Segment {
   virtual const std::uint64_t* slots() const = 0;  // of rows that the caller knows of
   // As VectorIndex.
   virtual std::vector<std::vector<VectorHit>> nearest(std::span<const float> queries,
-                                                      const Bitmap& rows,
-                                                      std::size_t count) const = 0;
+                                                      const Bitmap& rows, std::size_t count,
+                                                      std::span<const float> floors) const = 0;
   virtual std::vector<float> cosines(std::span<const float> query,
                                      std::span<const Row> rows) const = 0;
 
@@ -63,7 +63,8 @@ class GrowingSegment : public Segment {
 
   const std::uint64_t* slots() const override { return slots_.get(); }
   std::vector<std::vector<VectorHit>> nearest(std::span<const float> queries, const Bitmap& rows,
-                                              std::size_t count) const override;
+                                              std::size_t count,
+                                              std::span<const float> floors) const override;
   std::vector<float> cosines(std::span<const float> query,
                              std::span<const Row> rows) const override;
   CollectionLength length(std::uint32_t collection, const Bitmap* rows) const override;
@@ -107,7 +108,8 @@ class SealedSegment : public Segment {
 
   const std::uint64_t* slots() const override { return slots_.data(); }
   std::vector<std::vector<VectorHit>> nearest(std::span<const float> queries, const Bitmap& rows,
-                                              std::size_t count) const override;
+                                              std::size_t count,
+                                              std::span<const float> floors) const override;
   std::vector<float> cosines(std::span<const float> query,
                              std::span<const Row> rows) const override;
   CollectionLength length(std::uint32_t collection, const Bitmap* rows) const override;

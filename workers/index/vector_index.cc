@@ -48,8 +48,12 @@ std::vector<Number> numbers_to(std::size_t end) {
 // The set rows of each list, looked for when a query comes to it.
 class ListRows {
  public:
-  ListRows(const VectorFile& file, const Bitmap& rows)
-      : file_{file}, rows_{rows}, found_(file.layout.lists), positions_(file.layout.lists) {}
+  ListRows(const VectorFile& file, const Bitmap& rows, bool all)
+      : file_{file},
+        rows_{rows},
+        all_{all},
+        found_(file.layout.lists),
+        positions_(file.layout.lists) {}
 
   std::span<const Position> operator[](std::size_t list) {
     if (!found_[list]) find(list);
@@ -63,6 +67,7 @@ class ListRows {
     const Position end = file_.begins[list + 1];
     std::vector<Position>& positions = positions_[list];
     positions.resize(end - file_.begins[list]);
+    if (all_) return std::iota(positions.begin(), positions.end(), file_.begins[list]);
     std::size_t count = 0;
     for (Position at = file_.begins[list]; at < end; ++at) {
       positions[count] = at;
@@ -73,6 +78,7 @@ class ListRows {
 
   const VectorFile& file_;
   const Bitmap& rows_;
+  const bool all_;  // are set
   std::vector<bool> found_;
   std::vector<std::vector<Position>> positions_;
 };
@@ -110,7 +116,7 @@ struct VectorIndex::Impl {
   void compare_all(const Queries& queries, const Bitmap& rows, std::vector<BestHits>& best) const;
   std::vector<float> score_centroids(const Queries& queries) const;
   std::vector<Visit> choose_lists(std::span<const float> centroid_scores, ListRows& rows,
-                                  std::size_t budget) const;
+                                  std::span<const std::size_t> budgets) const;
   template <class Score>
   void search_lists(std::span<const Visit> visits, ListRows& rows, const Score& score_of,
                     std::vector<BestHits>& best) const;
@@ -119,7 +125,7 @@ struct VectorIndex::Impl {
                        std::vector<BestHits>& best) const;
   void search_some(std::span<const float> values, const Bitmap& rows, std::size_t matches,
                    std::vector<BestHits>& best) const;
-  std::size_t budget(std::size_t count) const;
+  std::size_t budget(std::size_t wanted) const;
 
   const VectorFile file;
   const std::size_t dimensions;
@@ -139,14 +145,14 @@ VectorIndex::Impl::Impl(VectorFile opened)
   products.centroids.assign(file.codebook.begin(), file.codebook.end());
 }
 
-// How many rows to compare: as many as the square root of the lists has on average. Where a filter
-// leaves few rows in each list, more lists are visited for them: the nearest of fewer rows are
-// farther away.
-std::size_t VectorIndex::Impl::budget(std::size_t count) const {
+// How many rows to compare: as many as the square root of the lists has on average, and enough of
+// them for each hit that has to be found. Where a filter leaves few rows in each list, more lists
+// are visited for them: the nearest of fewer rows are farther away.
+std::size_t VectorIndex::Impl::budget(std::size_t wanted) const {
   if (is_flat) return file.layout.rows;
   const auto root = std::sqrt(static_cast<double>(file.layout.lists));
   const auto rows = static_cast<std::size_t>(static_cast<double>(file.layout.rows) / root);
-  return std::max(rows, std::min(count, file.layout.rows) * kRowsPerHit);
+  return std::max(rows, std::min(wanted, file.layout.rows) * kRowsPerHit);
 }
 
 Queries VectorIndex::Impl::make_queries(std::span<const float> values) const {
@@ -183,9 +189,11 @@ std::vector<float> VectorIndex::Impl::score_centroids(const Queries& queries) co
   return scores;
 }
 
-// For each query the nearest lists, until they have `budget` of the set rows; ordered by list.
+// For each query the nearest lists, until they have as many of the set rows as it may compare;
+// ordered by list.
 std::vector<Visit> VectorIndex::Impl::choose_lists(std::span<const float> centroid_scores,
-                                                   ListRows& rows, std::size_t budget) const {
+                                                   ListRows& rows,
+                                                   std::span<const std::size_t> budgets) const {
   const std::size_t lists = file.layout.lists;
   std::vector<Visit> visits;
   for (std::size_t query = 0; query < centroid_scores.size() / lists; ++query) {
@@ -196,7 +204,7 @@ std::vector<Visit> VectorIndex::Impl::choose_lists(std::span<const float> centro
     std::vector<std::uint32_t> order = numbers_to<std::uint32_t>(lists);
     std::make_heap(order.begin(), order.end(), farther);
     std::size_t found = 0;
-    for (auto end = order.end(); end != order.begin() && found < budget; --end) {
+    for (auto end = order.end(); end != order.begin() && found < budgets[query]; --end) {
       std::pop_heap(order.begin(), end, farther);
       const std::uint32_t list = *std::prev(end);
       const std::size_t size = rows[list].size();
@@ -256,11 +264,14 @@ void VectorIndex::Impl::search_some(std::span<const float> values, const Bitmap&
                                     std::size_t matches, std::vector<BestHits>& best) const {
   const Queries queries = make_queries(values);
   const std::size_t count = best.front().size();
-  const std::size_t compared = budget(count);
-  if (matches <= compared) return compare_all(queries, rows, best);
+  if (matches <= budget(count)) return compare_all(queries, rows, best);
   const std::vector<float> centroid_scores = score_centroids(queries);
-  ListRows list_rows{file, rows};
-  const std::vector<Visit> visits = choose_lists(centroid_scores, list_rows, compared);
+  std::vector<std::size_t> budgets;
+  for (const BestHits& each : best) {
+    budgets.push_back(budget(each.floor() == kNoFloor ? count : 0));
+  }
+  ListRows list_rows{file, rows, matches == file.layout.rows};
+  const std::vector<Visit> visits = choose_lists(centroid_scores, list_rows, budgets);
   if (file.layout.kind == VectorKind::products) {
     const std::size_t candidates = std::max(count * kCandidatesPerHit, kCandidatesMin);
     return search_products(centroid_scores, visits, list_rows, queries, candidates, best);
@@ -290,15 +301,18 @@ std::size_t VectorIndex::bytes() const {
 bool VectorIndex::is_exact() const { return impl_->is_flat; }
 
 std::vector<std::vector<VectorHit>> VectorIndex::search(std::span<const float> queries,
-                                                        const Bitmap& rows,
-                                                        std::size_t count) const {
+                                                        const Bitmap& rows, std::size_t count,
+                                                        std::span<const float> floors) const {
   assert(rows.rows() == this->rows() && queries.size() % impl_->dimensions == 0);
   const std::size_t matches = rows.count();
   std::vector<std::vector<VectorHit>> found;
   const std::size_t step = kQueriesAtOnce * impl_->dimensions;
   for (std::size_t at = 0; at < queries.size(); at += step) {
     const auto some = queries.subspan(at, std::min(step, queries.size() - at));
-    std::vector<BestHits> best(some.size() / impl_->dimensions, BestHits{std::min(count, matches)});
+    const std::size_t asked = some.size() / impl_->dimensions;
+    const auto some_floors =
+        floors.empty() ? floors : floors.subspan(at / impl_->dimensions, asked);
+    std::vector<BestHits> best = best_hits(asked, std::min(count, matches), some_floors);
     if (count > 0 && matches > 0) impl_->search_some(some, rows, matches, best);
     for (BestHits& hits : best) found.push_back(hits.take());
   }

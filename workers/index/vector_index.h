@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -17,6 +18,8 @@ struct VectorHit {
   Row row = 0;
   float score = 0;  // the inner product: the cosine, as vectors have length 1
 };
+
+inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
 
 // How the vectors of an immutable segment are kept. Up to flat_rows_max every row is compared, as
 // float16: what a source gives is that already, else it is rounded. Above, rows are grouped around
@@ -56,9 +59,11 @@ class VectorIndex {
   // Of each query (dimensions floats each, behind one another) the `count` rows with the greatest
   // inner product among those set in `rows`, best first, equal scores by row. Where few rows are
   // set they are all compared, so that a narrow filter still finds `count`. Several queries at once
-  // cost less than one by one, and find the same.
+  // cost less than one by one, and find the same. `floors`, of each query: hits that score less are
+  // of no use, as others have found `count` better ones; then less rows are compared. Empty: none.
   std::vector<std::vector<VectorHit>> search(std::span<const float> queries, const Bitmap& rows,
-                                             std::size_t count) const;
+                                             std::size_t count,
+                                             std::span<const float> floors = {}) const;
   // The inner products of one query with `rows`, of what is kept of them: as search() gives them.
   std::vector<float> scores(std::span<const float> query, std::span<const Row> rows) const;
 

@@ -107,8 +107,8 @@ void expect_alike(const Segment& left, const Segment& right, std::size_t rows,
     EXPECT_EQ(part.terms, right.length(kCollection, half).terms);
   }
   const std::vector<float> question = random_vector(random);
-  EXPECT_EQ(rounded(left.nearest(question, some, 7)[0]),
-            rounded(right.nearest(question, some, 7)[0]));
+  EXPECT_EQ(rounded(left.nearest(question, some, 7, {})[0]),
+            rounded(right.nearest(question, some, 7, {})[0]));
   std::vector<QueryTerm> terms;
   for (const std::string& word : words()) {
     std::uint64_t with = left.document_frequency(kCollection, word, nullptr);

@@ -262,6 +262,35 @@ TEST_F(VectorIndexTest, questions_together_find_what_each_finds_alone) {
   }
 }
 
+TEST_F(VectorIndexTest, finds_nothing_below_a_floor_and_all_from_it_on) {
+  Random random{14};
+  const Vectors vectors = clustered(5'000, 24, 40, random);
+  const Vectors questions{24, {vectors.values.begin(), vectors.values.begin() + 20 * 24}};
+  const Bitmap all{5'000, true};
+  for (const VectorIndexOptions& options : {kFlat, kLists, kProducts}) {
+    const auto index = built(vectors, options);
+    const auto free = index->search(questions.values, all, 50);
+    std::vector<float> floors;
+    for (const auto& hits : free) floors.push_back(hits[20].score);
+    floors[3] = kNoFloor;
+    const auto some = index->search(questions.values, all, 50, floors);
+    for (std::size_t i = 0; i < 20; ++i) {
+      const auto alone = index->search(questions.row(i), all, 50, {&floors[i], 1});
+      EXPECT_EQ(rows_of(some[i]), rows_of(alone.front()));
+      for (const VectorHit& hit : some[i]) EXPECT_GE(hit.score, floors[i]);
+      std::vector<Row> from_the_floor_on = rows_of(free[i]);
+      std::erase_if(from_the_floor_on, [&](Row row) {
+        return index->scores(questions.row(i), {&row, 1}).front() < floors[i];
+      });
+      if (options.flat_rows_max > 0 || i == 3) {
+        EXPECT_EQ(rows_of(some[i]), from_the_floor_on);
+      } else {  // less rows were compared
+        EXPECT_GE(some[i].size(), from_the_floor_on.size() / 2);
+      }
+    }
+  }
+}
+
 TEST_F(VectorIndexTest, equal_vectors_make_the_same_bytes_and_leave_no_other_file) {
   Random random{5};
   const Vectors vectors = clustered(3'000, 16, 10, random);
