@@ -31,6 +31,7 @@ class BestHits {
 
   std::size_t size() const { return size_; }
   float floor() const { return floor_; }
+  std::size_t found() const { return hits_.size(); }
 
   // Best first.
   std::vector<VectorHit> take() {

@@ -11,6 +11,7 @@
 
 #include "workers/index/best_hits.h"
 #include "workers/index/inner_product.h"
+#include "workers/index/list_walk.h"
 #include "workers/index/vector_file.h"
 
 namespace millrace {
@@ -115,12 +116,12 @@ struct VectorIndex::Impl {
   Queries make_queries(std::span<const float> values) const;
   void compare_all(const Queries& queries, const Bitmap& rows, std::vector<BestHits>& best) const;
   std::vector<float> score_centroids(const Queries& queries) const;
-  std::vector<Visit> choose_lists(std::span<const float> centroid_scores, ListRows& rows,
-                                  std::span<const std::size_t> budgets) const;
+  std::vector<Visit> next_round(std::vector<ListWalk>& walks, ListRows& rows,
+                                const std::vector<BestHits>& best) const;
   template <class Score>
-  void search_lists(std::span<const Visit> visits, ListRows& rows, const Score& score_of,
+  void search_lists(std::vector<ListWalk>& walks, ListRows& rows, const Score& score_of,
                     std::vector<BestHits>& best) const;
-  void search_products(std::span<const float> centroid_scores, std::span<const Visit> visits,
+  void search_products(std::span<const float> centroid_scores, std::vector<ListWalk>& walks,
                        ListRows& rows, const Queries& queries, std::size_t count,
                        std::vector<BestHits>& best) const;
   void search_some(std::span<const float> values, const Bitmap& rows, std::size_t matches,
@@ -145,9 +146,9 @@ VectorIndex::Impl::Impl(VectorFile opened)
   products.centroids.assign(file.codebook.begin(), file.codebook.end());
 }
 
-// How many rows to compare: as many as the square root of the lists has on average, and enough of
-// them for each hit that has to be found. Where a filter leaves few rows in each list, more lists
-// are visited for them: the nearest of fewer rows are farther away.
+// How many rows to compare at most: as many as the square root of the lists has on average, and
+// enough of them for each hit that has to be found. Where a filter leaves few rows in each list,
+// more lists are visited for them: the nearest of fewer rows are farther away.
 std::size_t VectorIndex::Impl::budget(std::size_t wanted) const {
   if (is_flat) return file.layout.rows;
   const auto root = std::sqrt(static_cast<double>(file.layout.lists));
@@ -189,52 +190,48 @@ std::vector<float> VectorIndex::Impl::score_centroids(const Queries& queries) co
   return scores;
 }
 
-// For each query the nearest lists, until they have as many of the set rows as it may compare;
-// ordered by list.
-std::vector<Visit> VectorIndex::Impl::choose_lists(std::span<const float> centroid_scores,
-                                                   ListRows& rows,
-                                                   std::span<const std::size_t> budgets) const {
-  const std::size_t lists = file.layout.lists;
-  std::vector<Visit> visits;
-  for (std::size_t query = 0; query < centroid_scores.size() / lists; ++query) {
-    const float* scores = centroid_scores.data() + query * lists;
-    const auto farther = [scores](std::uint32_t a, std::uint32_t b) {
-      return scores[a] != scores[b] ? scores[a] < scores[b] : a > b;
-    };
-    std::vector<std::uint32_t> order = numbers_to<std::uint32_t>(lists);
-    std::make_heap(order.begin(), order.end(), farther);
-    std::size_t found = 0;
-    for (auto end = order.end(); end != order.begin() && found < budgets[query]; --end) {
-      std::pop_heap(order.begin(), end, farther);
-      const std::uint32_t list = *std::prev(end);
-      const std::size_t size = rows[list].size();
-      if (size > 0) visits.push_back({list, static_cast<std::uint32_t>(query)});
-      found += size;
+// Each query visits its own lists, in rounds; those that several visit in one are read once.
+template <class Score>
+void VectorIndex::Impl::search_lists(std::vector<ListWalk>& walks, ListRows& rows,
+                                     const Score& score_of, std::vector<BestHits>& best) const {
+  for (std::vector<Visit> visits = next_round(walks, rows, best); !visits.empty();
+       visits = next_round(walks, rows, best)) {
+    std::vector<std::size_t> queries;
+    for (std::size_t i = 0; i < visits.size(); ++i) {
+      queries.push_back(visits[i].query);
+      const std::uint32_t list = visits[i].list;
+      if (i + 1 < visits.size() && visits[i + 1].list == list) continue;
+      for_each_pair(rows[list], queries, [&](std::size_t query, Position position) {
+        const float score = score_of(query, list, position);
+        walks[query].compared(list, score);
+        best[query].add(row_of(position), score);
+      });
+      queries.clear();
     }
   }
-  std::stable_sort(visits.begin(), visits.end(),
-                   [](const Visit& a, const Visit& b) { return a.list < b.list; });
-  return visits;
 }
 
-template <class Score>
-void VectorIndex::Impl::search_lists(std::span<const Visit> visits, ListRows& rows,
-                                     const Score& score_of, std::vector<BestHits>& best) const {
-  std::vector<std::size_t> queries;
-  for (std::size_t i = 0; i < visits.size(); ++i) {
-    queries.push_back(visits[i].query);
-    const std::uint32_t list = visits[i].list;
-    if (i + 1 < visits.size() && visits[i + 1].list == list) continue;
-    for_each_pair(rows[list], queries, [&](std::size_t query, Position position) {
-      best[query].add(row_of(position), score_of(query, list, position));
-    });
-    queries.clear();
+// Ordered by list; empty when all queries have enough.
+std::vector<Visit> VectorIndex::Impl::next_round(std::vector<ListWalk>& walks, ListRows& rows,
+                                                 const std::vector<BestHits>& best) const {
+  std::vector<Visit> visits;
+  for (std::uint32_t query = 0; query < walks.size(); ++query) {
+    ListWalk& walk = walks[query];
+    const BestHits& hits = best[query];
+    if (!walk.begin_round(hits.found(), hits.size(), hits.floor())) continue;
+    while (const auto list = walk.next()) {
+      const std::size_t size = rows[*list].size();
+      walk.visit(*list, size);
+      if (size > 0) visits.push_back({*list, query});
+    }
   }
+  std::ranges::stable_sort(visits, {}, &Visit::list);
+  return visits;
 }
 
 // By the products, then the best of these by the bytes.
 void VectorIndex::Impl::search_products(std::span<const float> centroid_scores,
-                                        std::span<const Visit> visits, ListRows& rows,
+                                        std::vector<ListWalk>& walks, ListRows& rows,
                                         const Queries& queries, std::size_t count,
                                         std::vector<BestHits>& best) const {
   const std::size_t parts = file.layout.parts;
@@ -251,7 +248,7 @@ void VectorIndex::Impl::search_products(std::span<const float> centroid_scores,
     return sum;
   };
   std::vector<BestHits> candidates(queries.size(), BestHits{count});
-  search_lists(visits, rows, score_of, candidates);
+  search_lists(walks, rows, score_of, candidates);
   for (std::size_t query = 0; query < queries.size(); ++query) {
     for (const VectorHit& hit : candidates[query].take()) {
       best[query].add(hit.row, score(queries, query, positions[hit.row]));
@@ -264,22 +261,25 @@ void VectorIndex::Impl::search_some(std::span<const float> values, const Bitmap&
                                     std::size_t matches, std::vector<BestHits>& best) const {
   const Queries queries = make_queries(values);
   const std::size_t count = best.front().size();
-  if (matches <= budget(count)) return compare_all(queries, rows, best);
+  const std::size_t rows_max = budget(count);
+  if (matches <= rows_max) return compare_all(queries, rows, best);
   const std::vector<float> centroid_scores = score_centroids(queries);
-  std::vector<std::size_t> budgets;
-  for (const BestHits& each : best) {
-    budgets.push_back(budget(each.floor() == kNoFloor ? count : 0));
+  const double share = static_cast<double>(matches) / static_cast<double>(file.layout.rows);
+  const std::size_t lists = file.layout.lists;
+  std::vector<ListWalk> walks;
+  for (std::size_t query = 0; query < queries.size(); ++query) {
+    const std::span scores{centroid_scores.data() + query * lists, lists};
+    walks.emplace_back(scores, file.begins, share, rows_max);
   }
   ListRows list_rows{file, rows, matches == file.layout.rows};
-  const std::vector<Visit> visits = choose_lists(centroid_scores, list_rows, budgets);
   if (file.layout.kind == VectorKind::products) {
     const std::size_t candidates = std::max(count * kCandidatesPerHit, kCandidatesMin);
-    return search_products(centroid_scores, visits, list_rows, queries, candidates, best);
+    return search_products(centroid_scores, walks, list_rows, queries, candidates, best);
   }
   const auto score_of = [&](std::size_t query, std::uint32_t, Position position) {
     return score(queries, query, position);
   };
-  search_lists(visits, list_rows, score_of, best);
+  search_lists(walks, list_rows, score_of, best);
 }
 
 Result<std::unique_ptr<VectorIndex>> VectorIndex::open(const std::filesystem::path& file,
