@@ -1,7 +1,6 @@
 #include "workers/index/candidates.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <tuple>
 
@@ -9,26 +8,27 @@
 
 namespace millrace {
 
-void keep_best(std::vector<LegHit>& hits, std::size_t count) {
+std::vector<LegHit> merge_best(std::span<const LegHit> hits, std::span<const LegHit> more,
+                               std::size_t count) {
   const auto better = [](const LegHit& a, const LegHit& b) {
     if (a.score != b.score) return a.score > b.score;
     return std::tie(a.segment, a.row) < std::tie(b.segment, b.row);
   };
-  const std::size_t kept = std::min(count, hits.size());
-  std::partial_sort(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(kept), hits.end(),
-                    better);
-  hits.resize(kept);
+  std::vector<LegHit> all(hits.size() + more.size());
+  std::ranges::merge(hits, more, all.begin(), better);
+  all.resize(std::min(count, all.size()));
+  return all;
 }
 
 std::vector<Candidate> unite(std::span<const LegHit> dense, std::span<const LegHit> lexical) {
-  std::map<std::pair<std::size_t, Row>, std::optional<float>> rows;
-  for (const LegHit& hit : dense) rows[{hit.segment, hit.row}] = hit.score;
-  for (const LegHit& hit : lexical) rows.try_emplace({hit.segment, hit.row});
   std::vector<Candidate> candidates;
-  candidates.reserve(rows.size());
-  for (const auto& [place, cosine] : rows) {
-    candidates.push_back({place.first, place.second, cosine});
-  }
+  candidates.reserve(dense.size() + lexical.size());
+  for (const LegHit& hit : dense) candidates.push_back({hit.segment, hit.row, hit.score});
+  for (const LegHit& hit : lexical) candidates.push_back({hit.segment, hit.row, {}});
+  const auto place = [](const Candidate& each) { return std::pair{each.segment, each.row}; };
+  std::ranges::stable_sort(candidates, {}, place);  // of a row that is there twice the dense one
+  const auto repeated = std::ranges::unique(candidates, {}, place);
+  candidates.erase(repeated.begin(), repeated.end());
   return candidates;
 }
 

@@ -18,8 +18,9 @@ struct LegHit {
   float score = 0;
 };
 
-// Keeps the best `count`, best first; equal scores by slot.
-void keep_best(std::vector<LegHit>& hits, std::size_t count);
+// The best `count` of both. All are best first, equal scores by slot.
+std::vector<LegHit> merge_best(std::span<const LegHit> hits, std::span<const LegHit> more,
+                               std::size_t count);
 
 // A row that at least one leg found; with both scores.
 struct Candidate {

@@ -19,6 +19,14 @@ bool are_alike(const IndexSearch& a, const IndexSearch& b) {
          std::ranges::equal(a.groups, b.groups) && a.filter == b.filter;
 }
 
+template <class Hit>
+std::vector<LegHit> in_segment(std::size_t segment, const std::vector<Hit>& found) {
+  std::vector<LegHit> hits;
+  hits.reserve(found.size());
+  for (const Hit& hit : found) hits.push_back({segment, hit.row, hit.score});
+  return hits;
+}
+
 }  // namespace
 
 std::size_t IndexSearchBatch::Question::depth() const {
@@ -147,8 +155,7 @@ void IndexSearchBatch::search_vectors(const Group& group) {
     const auto found = segments_[i].segment->nearest(vectors, group.rows[i]->rows, depth, floors);
     for (std::size_t j = 0; j < asked.size(); ++j) {
       std::vector<LegHit>& dense = asked[j]->dense;
-      for (const VectorHit& hit : found[j]) dense.push_back({i, hit.row, hit.score});
-      keep_best(dense, asked[j]->depth());
+      dense = merge_best(dense, in_segment(i, found[j]), asked[j]->depth());
       if (dense.size() == asked[j]->depth()) floors[j] = dense.back().score;
     }
   }
@@ -219,8 +226,7 @@ void IndexSearchBatch::search_words(Question& question) const {
     const auto found = with(segments_[i], [&](const Segment& segment) {
       return segment.search(query, group.rows[i]->rows, question.depth());
     });
-    for (const LexicalHit& hit : found) question.lexical.push_back({i, hit.row, hit.score});
-    keep_best(question.lexical, question.depth());
+    question.lexical = merge_best(question.lexical, in_segment(i, found), question.depth());
     if (question.lexical.size() < question.depth()) continue;
     query.above = std::nextafter(question.lexical.back().score, 0.0F);  // the equal ones count
   }

@@ -26,17 +26,6 @@ void put_varint(std::string& out, std::uint64_t value) {
   out.push_back(static_cast<char>(value));
 }
 
-std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes.front());
-    bytes.remove_prefix(1);
-    value |= std::uint64_t{byte & 0x7fU} << shift;
-    if (byte < 0x80) return value;
-  }
-  return std::nullopt;
-}
-
 }  // namespace inverted_format
 
 bool GroupReader::next() {
@@ -55,11 +44,14 @@ bool GroupReader::read_term() {
   const auto size = take_varint(terms_);
   const auto list_bytes = take_varint(terms_);
   if (!size || !list_bytes || *list_bytes > lists_.size()) return false;
-  const auto list = PostingList::open(lists_.substr(0, *list_bytes), *size, rows_);
-  if (!list) return false;
-  list_ = *list;
+  list_ = lists_.substr(0, *list_bytes);
+  list_size_ = *size;
   lists_.remove_prefix(*list_bytes);
   return true;
+}
+
+std::optional<PostingList> GroupReader::list() const {
+  return PostingList::open(list_, list_size_, rows_);
 }
 
 Result<std::unique_ptr<const InvertedFile>> InvertedFile::open(std::string_view bytes) {

@@ -41,11 +41,20 @@ inline constexpr std::size_t kCollectionBytes = 20;
 inline constexpr std::size_t kGroupBytes = 24;
 inline constexpr std::size_t kFooterBytes = 24;
 inline constexpr std::size_t kChecksumBytes = 8;
-inline constexpr std::size_t kGroupTerms = 32;
+inline constexpr std::size_t kGroupTerms = 8;
 
 void put_varint(std::string& out, std::uint64_t value);
 // Takes it off the front; none when it is damaged.
-std::optional<std::uint64_t> take_varint(std::string_view& bytes);
+inline std::optional<std::uint64_t> take_varint(std::string_view& bytes) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 64 && !bytes.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes.front());
+    bytes.remove_prefix(1);
+    value |= std::uint64_t{byte & 0x7fU} << shift;
+    if (byte < 0x80) return value;
+  }
+  return std::nullopt;
+}
 }  // namespace inverted_format
 
 // Of ascending rows, before any term was found. `lengths`: the codes of all rows.
@@ -65,7 +74,7 @@ class GroupReader {
   bool next();
   bool damaged() const { return damaged_; }
   const std::string& term() const { return term_; }
-  const PostingList& list() const { return list_; }
+  std::optional<PostingList> list() const;  // of this term; none when it is damaged
 
  private:
   bool read_term();
@@ -73,7 +82,8 @@ class GroupReader {
   std::string_view terms_;
   std::size_t rows_ = 0;
   std::string term_;
-  PostingList list_;
+  std::string_view list_;
+  std::uint64_t list_size_ = 0;  // postings
   bool damaged_ = false;
 };
 

@@ -48,11 +48,12 @@ class MergeSource {
 
   // Adds this term's postings that are kept.
   Status add_postings(PostingListWriter& list, const InvertedWriter& writer) {
-    const PostingList& from = reader_.list();
-    for (std::size_t block = 0; block < from.blocks(); ++block) {
-      const std::size_t size = from.decode_rows(block, rows_);
+    const auto from = reader_.list();
+    if (!from) return rejected("inverted index: a damaged list");
+    for (std::size_t block = 0; block < from->blocks(); ++block) {
+      const std::size_t size = from->decode_rows(block, rows_);
       if (size == 0) return rejected("inverted index: a damaged list");
-      from.decode_counts(block, counts_);
+      from->decode_counts(block, counts_);
       for (std::size_t i = 0; i < size; ++i) {
         const Row row = new_rows_[rows_[i]];
         if (row != kNoRow) list.add(row, counts_[i], writer.length_code(row));

@@ -15,13 +15,14 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(Candidates, the_best_hits_of_a_leg_are_kept_in_order) {
-  std::vector<LegHit> hits{{1, 4, .5F}, {0, 9, .5F}, {0, 2, .9F}, {2, 0, .1F}, {0, 3, .5F}};
-  keep_best(hits, 4);
+  const std::vector<LegHit> large{{1, 2, .9F}, {1, 4, .5F}, {1, 0, .1F}};
+  const std::vector<LegHit> small{{0, 3, .5F}, {0, 9, .5F}};
+  const std::vector<LegHit> hits = merge_best(large, small, 4);
   std::vector<std::pair<std::size_t, Row>> places;
   for (const LegHit& hit : hits) places.emplace_back(hit.segment, hit.row);
-  EXPECT_EQ(places, (std::vector<std::pair<std::size_t, Row>>{{0, 2}, {0, 3}, {0, 9}, {1, 4}}));
-  keep_best(hits, 0);
-  EXPECT_THAT(hits, IsEmpty());
+  EXPECT_EQ(places, (std::vector<std::pair<std::size_t, Row>>{{1, 2}, {0, 3}, {0, 9}, {1, 4}}));
+  EXPECT_EQ(merge_best(small, {}, 4).size(), 2U);
+  EXPECT_THAT(merge_best(large, small, 0), IsEmpty());
 }
 
 TEST(Candidates, a_row_that_both_legs_found_is_there_once_with_its_cosine) {
