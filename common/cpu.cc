@@ -30,9 +30,26 @@ constexpr unsigned kAmdFeatures = 0x80000001;
 
 bool has_bit(unsigned bits, unsigned bit) { return (bits >> bit & 1U) != 0; }
 
+// States that the operating system saves and restores, as XGETBV tells (volume 1, XSAVE).
+constexpr unsigned kTiles = 0x3U << 17U;  // XTILECFG and XTILEDATA
+
+bool system_keeps([[maybe_unused]] unsigned states) {
+  if (!has_bit(cpu_id(kFeatures).ecx, 27)) return false;  // OSXSAVE
+#if defined(__x86_64__)
+  unsigned low = 0;
+  unsigned high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & states) == states;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
-bool cpu_has_amx_bf16() { return has_bit(cpu_id(kExtendedFeatures).edx, 22); }
+bool cpu_has_amx_bf16() {
+  return has_bit(cpu_id(kExtendedFeatures).edx, 22) && system_keeps(kTiles);
+}
 bool cpu_has_f16c() { return has_bit(cpu_id(kFeatures).ecx, 29); }
 bool cpu_has_lzcnt() { return has_bit(cpu_id(kAmdFeatures).ecx, 5); }
 bool cpu_has_movbe() { return has_bit(cpu_id(kFeatures).ecx, 22); }

@@ -29,9 +29,9 @@ ListWalk::ListWalk(std::span<const float> scores, std::span<const std::uint32_t>
 bool ListWalk::begin_round(std::size_t found, std::size_t wanted, float floor) {
   if (left_.empty() || rows_ >= rows_max_) return false;
   if (rows_ > 0 && is_enough(found, floor)) return false;
-  const bool has_floor = std::isfinite(floor);
-  const std::size_t first = has_floor ? kRoundRowsMin : wanted * kFirstRowsPerHit;
-  round_end_ = std::min(rows_max_, rows_ + std::max({rows_ / 2, first, kRoundRowsMin}));
+  std::size_t rows = std::max(rows_ / 2, kRoundRowsMin);
+  if (!std::isfinite(floor)) rows = std::max(rows, wanted * kFirstRowsPerHit);
+  round_end_ = std::min(rows_max_, rows_ + rows);
   return true;
 }
 
@@ -51,7 +51,7 @@ void ListWalk::visit(std::uint32_t list, std::size_t rows) {
 
 bool ListWalk::is_enough(std::size_t found, float floor) const {
   if (!std::isfinite(floor)) return false;  // less than wanted are found, and nobody else found any
-  const double deviation = std::sqrt(squares_ / static_cast<double>(compared_));
+  const double deviation = std::sqrt(squares_ / static_cast<double>(rows_));
   const auto chance = [&](std::uint32_t list) {
     const double missing = static_cast<double>(floor) - scores_[list];
     if (!(deviation > 0)) return missing > 0 ? 0.0 : 1.0;

@@ -37,7 +37,6 @@ class ListWalk {
   void compared(std::uint32_t list, float score) {
     const double residual = static_cast<double>(score) - scores_[list];
     squares_ += residual * residual;
-    ++compared_;
   }
 
  private:
@@ -56,8 +55,7 @@ class ListWalk {
   std::vector<Visited> visited_;
   std::size_t rows_ = 0;       // of the visited lists
   std::size_t round_end_ = 0;  // so many rows end the round
-  std::size_t compared_ = 0;
-  double squares_ = 0;  // of the residuals
+  double squares_ = 0;         // of the residuals
 };
 
 }  // namespace millrace

@@ -21,9 +21,9 @@ using Position = std::uint32_t;  // of a row in the order of the file
 
 constexpr std::size_t kQueriesAtOnce = 64;  // bounds the memory of a search
 constexpr std::size_t kRowsAtOnce = 32;     // stay in the first cache while all queries pass
-// Rows to compare for each that is wanted, at least; so many candidates are re-ranked.
+// A query may compare so many rows for each that is wanted, also where few are set.
 constexpr std::size_t kRowsPerHit = 8;
-constexpr std::size_t kCandidatesPerHit = 8;
+constexpr std::size_t kCandidatesPerHit = 8;  // are re-ranked
 constexpr std::size_t kCandidatesMin = 100;
 
 // Calls visit(query, position), a few positions at a time for all queries.
@@ -126,7 +126,7 @@ struct VectorIndex::Impl {
                        std::vector<BestHits>& best) const;
   void search_some(std::span<const float> values, const Bitmap& rows, std::size_t matches,
                    std::vector<BestHits>& best) const;
-  std::size_t budget(std::size_t wanted) const;
+  std::size_t budget(std::size_t count) const;
 
   const VectorFile file;
   const std::size_t dimensions;
@@ -149,11 +149,11 @@ VectorIndex::Impl::Impl(VectorFile opened)
 // How many rows to compare at most: as many as the square root of the lists has on average, and
 // enough of them for each hit that has to be found. Where a filter leaves few rows in each list,
 // more lists are visited for them: the nearest of fewer rows are farther away.
-std::size_t VectorIndex::Impl::budget(std::size_t wanted) const {
+std::size_t VectorIndex::Impl::budget(std::size_t count) const {
   if (is_flat) return file.layout.rows;
   const auto root = std::sqrt(static_cast<double>(file.layout.lists));
   const auto rows = static_cast<std::size_t>(static_cast<double>(file.layout.rows) / root);
-  return std::max(rows, std::min(wanted, file.layout.rows) * kRowsPerHit);
+  return std::max(rows, std::min(count, file.layout.rows) * kRowsPerHit);
 }
 
 Queries VectorIndex::Impl::make_queries(std::span<const float> values) const {

@@ -8,6 +8,8 @@
 #include <limits>
 #include <random>
 
+#include "workers/index/vector_index.h"
+
 namespace millrace {
 namespace {
 
@@ -15,7 +17,6 @@ using testing::ElementsAre;
 
 constexpr std::size_t kLists = 200;
 constexpr std::size_t kRowsOfList = 50;
-constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 // Lists whose rows lie around their centroids, as far as `deviation`, and one query's way through
 // them.
@@ -81,28 +82,28 @@ TEST(ListWalk, goes_no_further_than_there_are_hits) {
   std::vector<float> scores(kLists, 0.1F);
   std::fill_n(scores.begin() + 7, 4, 0.8F);  // lists 7 to 10 hold them all
   Walked walked{scores, 0.05F};
-  EXPECT_EQ(walked.walk(20, kNothing, 10'000), 20U);
+  EXPECT_EQ(walked.walk(20, kNoFloor, 10'000), 20U);
   EXPECT_EQ(walked.visited().size(), 6U);  // the first round: 256 rows
 }
 
 TEST(ListWalk, goes_on_while_hits_are_to_be_expected) {
   Walked near{falling(0.5F, 0.002F), 0.02F};
   Walked far{falling(0.5F, 0.002F), 0.1F};
-  EXPECT_GE(near.walk(20, kNothing, 10'000), 18U);
-  EXPECT_GE(far.walk(20, kNothing, 10'000), 18U);
+  EXPECT_GE(near.walk(20, kNoFloor, 10'000), 18U);
+  EXPECT_GE(far.walk(20, kNoFloor, 10'000), 18U);
   EXPECT_LT(near.visited().size(), 30U);
   EXPECT_GT(far.visited().size(), 50U);  // at .1 rows of lists far behind come to the front
 }
 
 TEST(ListWalk, visits_the_nearest_lists_first) {
   Walked walked{{0.1F, 0.4F, 0.2F, 0.3F}, 0.01F};
-  walked.walk(100, kNothing, 150);
+  walked.walk(100, kNoFloor, 150);
   EXPECT_THAT(walked.visited(), ElementsAre(1, 3, 2));
 }
 
 TEST(ListWalk, compares_no_more_than_it_may) {
   Walked walked{std::vector<float>(kLists, 0.3F), 0.1F};
-  walked.walk(100, kNothing, 1'000);
+  walked.walk(100, kNoFloor, 1'000);
   EXPECT_EQ(walked.visited().size(), 1'000 / kRowsOfList);
 }
 
@@ -114,7 +115,7 @@ TEST(ListWalk, ends_after_a_round_where_others_have_found_better) {
 
 TEST(ListWalk, visits_all_lists_where_too_few_are_found) {
   Walked walked{std::vector<float>(3, 0.5F), 0};
-  EXPECT_EQ(walked.walk(150, kNothing, 10'000), 150U);
+  EXPECT_EQ(walked.walk(150, kNoFloor, 10'000), 150U);
   EXPECT_EQ(walked.visited().size(), 3U);
 }
 
@@ -122,24 +123,24 @@ TEST(ListWalk, ends_at_lists_without_rows) {
   const std::vector<float> scores(kLists, 0.5F);
   const std::vector<std::uint32_t> begins(kLists + 1);
   ListWalk walk{scores, begins, 1, 100};
-  ASSERT_TRUE(walk.begin_round(0, 10, kNothing));
+  ASSERT_TRUE(walk.begin_round(0, 10, kNoFloor));
   std::size_t lists = 0;
   for (; const auto list = walk.next(); ++lists) walk.visit(*list, 0);
   EXPECT_EQ(lists, kLists);
-  EXPECT_FALSE(walk.begin_round(0, 10, kNothing));
+  EXPECT_FALSE(walk.begin_round(0, 10, kNoFloor));
 }
 
 TEST(ListWalk, takes_scores_that_are_no_numbers) {
   const std::vector<float> scores(2, 0.5F);
   const std::vector<std::uint32_t> begins{0, 300, 600};
   ListWalk walk{scores, begins, 1, 10'000};
-  ASSERT_TRUE(walk.begin_round(0, 10, kNothing));
+  ASSERT_TRUE(walk.begin_round(0, 10, kNoFloor));
   const auto list = walk.next();
   ASSERT_TRUE(list);
   walk.visit(*list, 300);
   walk.compared(*list, std::numeric_limits<float>::quiet_NaN());
   EXPECT_TRUE(walk.begin_round(0, 10, 0.5F));  // the other list's rows score about .5
-  EXPECT_FALSE(ListWalk(scores, begins, 1, 0).begin_round(0, 10, kNothing));
+  EXPECT_FALSE(ListWalk(scores, begins, 1, 0).begin_round(0, 10, kNoFloor));
 }
 
 }  // namespace
