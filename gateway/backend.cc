@@ -34,6 +34,11 @@ std::optional<Collection> find_collection(const Backend& backend, const std::str
   return stored;
 }
 
+int generation_of(const Backend& backend, const std::string& collection) {
+  const auto found = find_collection(backend, collection);
+  return found ? found->generation : backend.options.generation;
+}
+
 StreamEvent closed_event(const std::string& reason) {
   json::Writer out;
   out.begin_object().field("reason", reason).end_object();

@@ -41,6 +41,9 @@ net::awaitable<bool> applied(Table& table, Offsets target, std::chrono::millisec
 // The collection's settings, those just written included. `default` is always there.
 std::optional<Collection> find_collection(const Backend& backend, const std::string& name);
 
+// That which answers the collection's queries.
+int generation_of(const Backend& backend, const std::string& collection);
+
 // The stream's last event where it ends for the server's reasons: the client may come back.
 StreamEvent closed_event(const std::string& reason);
 

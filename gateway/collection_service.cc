@@ -93,10 +93,10 @@ net::awaitable<Reply<std::int64_t>> LogCollectionService::remove(const Caller& c
   co_return removed;
 }
 
-net::awaitable<std::optional<IndexCounts>> LogCollectionService::index(const Caller& caller) {
+net::awaitable<std::optional<IndexCounts>> LogCollectionService::index(const Caller& caller,
+                                                                       int generation) {
   if (!caller.principal.sees_every_document()) co_return std::nullopt;
-  auto work = [&table = backend_.indexes,
-               prefix = index_state_prefix(backend_.options.generation)] {
+  auto work = [&table = backend_.indexes, prefix = index_state_prefix(generation)] {
     IndexCounts sum;
     for (const Table::Row& row : table.scan(prefix, prefix, kIndexPartitionsMax)) {
       if (const auto state = index_from_row(row.key, row.value)) sum += state->counts;

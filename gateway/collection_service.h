@@ -15,7 +15,7 @@ class LogCollectionService final : public CollectionService {
   net::awaitable<Reply<Stored>> put(const Caller& caller, std::string name,
                                     std::optional<std::string> description) override;
   net::awaitable<Reply<std::int64_t>> remove(const Caller& caller, std::string name) override;
-  net::awaitable<std::optional<IndexCounts>> index(const Caller& caller) override;
+  net::awaitable<std::optional<IndexCounts>> index(const Caller& caller, int generation) override;
 
  private:
   const Backend backend_;

@@ -27,7 +27,7 @@ std::size_t content_bytes(const std::vector<NewDocument>& documents) {
 }
 
 // Blocks: one page of the collection, as `principal` may see it.
-DocumentPage scan_page(const Table& table, const std::string& collection,
+DocumentPage scan_page(const Table& table, const std::string& collection, int generation,
                        const ListDocuments& wanted, const Principal& principal) {
   DocumentPage page;
   const std::string prefix = document_key(collection, "");
@@ -38,11 +38,11 @@ DocumentPage scan_page(const Table& table, const std::string& collection,
     after = rows.back().key;
     for (const Table::Row& row : rows) {
       const bool enough = ++seen >= kScanRowsMax;
-      const auto head = stored_document_head(row.value);
+      const auto head = stored_document_head(row.value, generation);
       const bool listed = head && (wanted.state ? head->state == *wanted.state
                                                 : head->state != DocumentProgress::State::deleted);
       if (!listed && !enough) continue;
-      auto document = document_from_row(row.key, row.value);
+      auto document = document_from_row(row.key, row.value, generation);
       if (!document || !principal.may_read(document->progress.document.allow)) continue;
       if (page.documents.size() == static_cast<std::size_t>(wanted.limit)) {
         page.next = page.documents.back().progress.document.document_id;
@@ -58,7 +58,7 @@ DocumentPage scan_page(const Table& table, const std::string& collection,
 
 // Blocks: the next documents of the collection that are not deleted or about to be.
 std::vector<DocumentRef> scan_live(const Table& table, const std::string& collection,
-                                   std::string& after) {
+                                   int generation, std::string& after) {
   const std::string prefix = document_key(collection, "");
   if (after.empty()) after = prefix;
   std::vector<DocumentRef> live;
@@ -67,7 +67,7 @@ std::vector<DocumentRef> scan_live(const Table& table, const std::string& collec
     if (rows.empty()) break;
     after = rows.back().key;
     for (const Table::Row& row : rows) {
-      const auto document = document_from_row(row.key, row.value);
+      const auto document = document_from_row(row.key, row.value, generation);
       if (!document || document->progress.removal) continue;
       live.push_back(document->progress.document);
     }
@@ -81,7 +81,8 @@ std::optional<DocumentStatus> LogDocumentService::find(const std::string& collec
                                                        const std::string& document_id) {
   const std::string key = document_key(collection, document_id);
   const auto row = backend_.documents.get(key);
-  auto furthest = row ? document_from_row(key, *row) : std::nullopt;
+  const int generation = generation_of(backend_, collection);
+  auto furthest = row ? document_from_row(key, *row, generation) : std::nullopt;
   const auto recent =
       recent_.newer_than(key, furthest ? parse_stream_position(furthest->position) : std::nullopt);
   const auto offer = [&](const DocumentProgress& progress, const StreamPosition& position) {
@@ -90,7 +91,12 @@ std::optional<DocumentStatus> LogDocumentService::find(const std::string& collec
   };
   // A stage may have been faster than the acceptance, and a stream than the table.
   if (recent) offer(recent->value, recent->position);
-  if (const auto told = backend_.progress.newest(key)) offer(told->progress, told->position);
+  if (const auto told = backend_.progress.newest(key, 1)) {
+    offer(seen_from(generation, told->progress), told->position);
+  }
+  if (const auto told = backend_.progress.newest(key, generation)) {
+    offer(told->progress, told->position);
+  }
   return furthest;
 }
 
@@ -174,8 +180,9 @@ net::awaitable<Reply<DocumentPage>> LogDocumentService::list(const Caller& calle
     co_return Reply<DocumentPage>{not_found("there is no collection \"" + collection + "\"")};
   }
   co_await read_own_writes();
-  auto work = [&table = backend_.documents, &collection, &wanted, &caller] {
-    return scan_page(table, collection, wanted, caller.principal);
+  const int generation = generation_of(backend_, collection);
+  auto work = [&table = backend_.documents, &collection, generation, &wanted, &caller] {
+    return scan_page(table, collection, generation, wanted, caller.principal);
   };
   auto page = co_await run_blocking(backend_.pool, std::move(work));
   co_return Reply<DocumentPage>{std::move(page)};
@@ -208,10 +215,11 @@ net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& call
         busy("the list of documents is still being read from the log; nothing was removed", 5)};
   }
   std::int64_t removed = 0;
+  const int generation = generation_of(backend_, collection);
   std::string after;
   for (;;) {
-    auto work = [&table = backend_.documents, &collection, &after] {
-      return scan_live(table, collection, after);
+    auto work = [&table = backend_.documents, &collection, generation, &after] {
+      return scan_live(table, collection, generation, after);
     };
     const auto live = co_await run_blocking(backend_.pool, std::move(work));
     if (live.empty()) break;

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <compare>
 #include <map>
 #include <mutex>
-#include <tuple>
 
 #include "gateway/backend.h"
 #include "gateway/document_records.h"
@@ -44,7 +44,13 @@ class LogDocumentService final : public DocumentService {
   net::awaitable<void> read_own_writes();
 
   // Callers for whom the counts are the same: collection, sees everything, groups.
-  using CountedFor = std::tuple<std::string, bool, std::vector<std::string>>;
+  struct CountedFor {
+    std::string collection;
+    int generation = 1;
+    bool sees_everything = false;
+    std::vector<std::string> groups;
+    auto operator<=>(const CountedFor&) const = default;
+  };
   struct CachedCounts {
     CollectionCounts counts;
     Clock::Steady until;

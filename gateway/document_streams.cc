@@ -15,15 +15,17 @@ StreamEvent event_of(const DocumentStatus& status) {
 class CollectionEvents final : public EventSource {
  public:
   // `after_is_ahead`: of what the hub has read, so nothing was missed.
-  CollectionEvents(ProgressHub& hub, Principal principal, ProgressHub::Subscription subscription,
-                   std::optional<StreamPosition> after, bool after_is_ahead)
-      : hub_{hub},
+  CollectionEvents(const Backend& backend, std::string collection, Principal principal,
+                   ProgressHub::Subscription subscription, std::optional<StreamPosition> after,
+                   bool after_is_ahead)
+      : backend_{backend},
+        collection_{std::move(collection)},
         principal_{std::move(principal)},
         live_{std::move(subscription.live)},
         missed_{std::move(subscription.missed)},
         after_{after},
         lost_place_{after && !after_is_ahead && !subscription.resumed} {}
-  ~CollectionEvents() override { hub_.unsubscribe(live_); }
+  ~CollectionEvents() override { backend_.progress.unsubscribe(live_); }
 
   net::awaitable<Batch> next(std::chrono::milliseconds wait) override {
     Batch batch;
@@ -42,7 +44,9 @@ class CollectionEvents final : public EventSource {
 
  private:
   void add(const std::vector<PlacedProgressPtr>& placed, Batch& batch) const {
+    const int generation = generation_of(backend_, collection_);
     for (const PlacedProgressPtr& each : placed) {
+      if (!is_shared(each->progress) && each->progress.generation != generation) continue;
       if (!principal_.may_read(each->progress.document.allow)) continue;
       const bool seen = after_ && each->position.partition == after_->partition &&
                         each->position.offset <= after_->offset;
@@ -51,7 +55,8 @@ class CollectionEvents final : public EventSource {
     }
   }
 
-  ProgressHub& hub_;
+  const Backend& backend_;
+  const std::string collection_;
   const Principal principal_;
   std::shared_ptr<ProgressMailbox> live_;
   std::vector<PlacedProgressPtr> missed_;
@@ -63,14 +68,14 @@ class CollectionEvents final : public EventSource {
 // comes that the caller may not see.
 class DocumentEvents final : public EventSource {
  public:
-  DocumentEvents(ProgressHub& hub, Principal principal, std::shared_ptr<ProgressMailbox> live,
+  DocumentEvents(const Backend& backend, Principal principal, std::shared_ptr<ProgressMailbox> live,
                  DocumentStatus status, const std::string& last_event_id)
-      : hub_{hub},
+      : backend_{backend},
         principal_{std::move(principal)},
         live_{std::move(live)},
         status_{std::move(status)},
         greeted_{status_.position == last_event_id} {}
-  ~DocumentEvents() override { hub_.unsubscribe(live_); }
+  ~DocumentEvents() override { backend_.progress.unsubscribe(live_); }
 
   net::awaitable<Batch> next(std::chrono::milliseconds wait) override {
     Batch batch;
@@ -78,7 +83,9 @@ class DocumentEvents final : public EventSource {
     batch.ended = is_final(status_.progress.state);
     if (batch.ended || !batch.events.empty()) co_return batch;
     ProgressMailbox::Batch live = co_await live_->receive(wait);
+    const int generation = generation_of(backend_, status_.progress.document.collection);
     for (const PlacedProgressPtr& each : live.items) {
+      if (!is_shared(each->progress) && each->progress.generation != generation) continue;
       if (batch.ended || !advances(status_.progress, each->progress)) continue;
       if (!principal_.may_read(each->progress.document.allow)) {
         batch.events.push_back(closed_event("not_found"));  // as it is for this caller now
@@ -96,7 +103,7 @@ class DocumentEvents final : public EventSource {
   void cancel() override { live_->close("client_gone"); }
 
  private:
-  ProgressHub& hub_;
+  const Backend& backend_;
   const Principal principal_;
   std::shared_ptr<ProgressMailbox> live_;
   DocumentStatus status_;
@@ -131,7 +138,7 @@ net::awaitable<Stream> LogDocumentService::collection_events(const Caller& calle
   ProgressHub::Topic topic{collection, {}};
   auto subscription = backend_.progress.subscribe(std::move(topic), after, executor);
   std::unique_ptr<EventSource> source = std::make_unique<CollectionEvents>(
-      backend_.progress, caller.principal, std::move(subscription), after, ahead);
+      backend_, std::move(collection), caller.principal, std::move(subscription), after, ahead);
   co_return Stream{std::move(source)};
 }
 
@@ -154,7 +161,7 @@ net::awaitable<Stream> LogDocumentService::document_events(const Caller& caller,
     co_return Stream{current.error()};
   }
   std::unique_ptr<EventSource> source = std::make_unique<DocumentEvents>(
-      backend_.progress, caller.principal, live, std::move(*current), last_event_id);
+      backend_, caller.principal, live, std::move(*current), last_event_id);
   co_return Stream{std::move(source)};
 }
 

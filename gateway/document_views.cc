@@ -17,13 +17,13 @@ constexpr std::chrono::milliseconds kCountsKept{1'000};
 constexpr int kCountsKeptFactor = 10;  // and this many times as long as it took
 constexpr std::chrono::milliseconds kSettleCheck{250};
 
-bool may_read(const Principal& principal, const Table::Row& row) {
-  const auto document = document_from_row(row.key, row.value);
+bool may_read(const Principal& principal, const Table::Row& row, int generation) {
+  const auto document = document_from_row(row.key, row.value, generation);
   return document && principal.may_read(document->progress.document.allow);
 }
 
 // Blocks. Reads whole events only for those who do not see everything.
-CollectionCounts count_rows(const Table& table, const std::string& collection,
+CollectionCounts count_rows(const Table& table, const std::string& collection, int generation,
                             const Principal& principal) {
   CollectionCounts counts;
   const std::string prefix = document_key(collection, "");
@@ -33,9 +33,9 @@ CollectionCounts count_rows(const Table& table, const std::string& collection,
     if (rows.empty()) return counts;
     after = rows.back().key;
     for (const Table::Row& row : rows) {
-      const auto head = stored_document_head(row.value);
+      const auto head = stored_document_head(row.value, generation);
       if (!head || head->state == DocumentProgress::State::deleted) continue;
-      if (!principal.sees_everything && !may_read(principal, row)) continue;
+      if (!principal.sees_everything && !may_read(principal, row, generation)) continue;
       ++counts.documents;
       if (head->state == DocumentProgress::State::indexed) {
         counts.chunks += head->chunks;
@@ -53,7 +53,8 @@ CollectionCounts count_rows(const Table& table, const std::string& collection,
 net::awaitable<CollectionCounts> LogDocumentService::counts(const Caller& caller,
                                                             std::string collection) {
   const Principal& principal = caller.principal;
-  const CountedFor key{collection, principal.sees_everything, principal.groups};
+  const CountedFor key{collection, generation_of(backend_, collection), principal.sees_everything,
+                       principal.groups};
   {
     const std::lock_guard lock{mutex_};
     const auto cached = counts_.find(key);
@@ -63,8 +64,8 @@ net::awaitable<CollectionCounts> LogDocumentService::counts(const Caller& caller
   }
   co_await read_own_writes();
   const auto began = backend_.clock.now();
-  auto work = [&table = backend_.documents, &collection, &principal] {
-    return count_rows(table, collection, principal);
+  auto work = [&table = backend_.documents, &collection, &principal, &generation = key.generation] {
+    return count_rows(table, collection, generation, principal);
   };
   const CollectionCounts counted = co_await run_blocking(backend_.pool, std::move(work));
   const auto now = backend_.clock.now();

@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "gateway/collection_service.h"
 #include "gateway/document_service.h"
+#include "gateway/generation_service.h"
 #include "gateway/query_service.h"
 #include "gateway/server.h"
 #include "gateway/stored_event.h"
@@ -111,6 +112,7 @@ class LogGateway final : public Gateway {
   std::unique_ptr<ProgressHub> progress_;
   std::unique_ptr<LogDocumentService> documents_;
   std::unique_ptr<LogCollectionService> collections_;
+  std::unique_ptr<LogGenerationService> generations_;
   std::unique_ptr<LogQueryService> queries_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
@@ -156,9 +158,10 @@ void LogGateway::make_services() {
                         recent_collections_};
   documents_ = std::make_unique<LogDocumentService>(backend);
   collections_ = std::make_unique<LogCollectionService>(backend, *documents_);
+  generations_ = std::make_unique<LogGenerationService>(backend);
   queries_ = std::make_unique<LogQueryService>(backend);
-  services_.emplace(Services{options_, *documents_, *collections_, *queries_, idempotency_,
-                             metrics_, readiness_, clock_, *pool_});
+  services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
+                             idempotency_, metrics_, readiness_, clock_, *pool_});
 }
 
 Status LogGateway::begin() {

@@ -6,6 +6,17 @@
 #include "schemas/topics.h"
 
 namespace millrace {
+namespace {
+
+std::string newest_key(std::string document_key, int generation) {
+  if (generation != 1) document_key.append(1, '\0').append(std::to_string(generation));
+  return document_key;
+}
+std::string newest_key(const DocumentProgress& progress) {
+  return newest_key(document_key(progress.document), progress.generation);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ProgressHub>> ProgressHub::start(Log& log, const Clock& clock,
                                                         ProgressHubOptions options,
@@ -47,7 +58,7 @@ void ProgressHub::take(const Record& record) {
   placed->progress = std::move(*progress);
   const std::lock_guard lock{mutex_};
   next_[static_cast<std::size_t>(record.partition)] = record.offset + 1;
-  PlacedProgressPtr& newest = newest_[document_key(placed->progress.document)];
+  PlacedProgressPtr& newest = newest_[newest_key(placed->progress)];
   if (newest && !advances(newest->progress, placed->progress)) return;
   newest = placed;
   for (const Client& client : clients_) {
@@ -65,12 +76,12 @@ void ProgressHub::take(const Record& record) {
 void ProgressHub::forget(const std::string& key) {
   if (!is_acceptance_key(key)) return;
   const std::lock_guard lock{mutex_};
-  newest_.erase(std::string{partition_key(key)});
+  newest_.erase(std::string{partition_key(key)});  // the ring lets the others go
 }
 
 void ProgressHub::forget_oldest() {
   ring_bytes_ -= ring_.front()->bytes;
-  const auto newest = newest_.find(document_key(ring_.front()->progress.document));
+  const auto newest = newest_.find(newest_key(ring_.front()->progress));
   if (newest != newest_.end() && newest->second == ring_.front()) newest_.erase(newest);
   ring_.pop_front();
   begins_.clear();
@@ -111,9 +122,9 @@ void ProgressHub::unsubscribe(const std::shared_ptr<ProgressMailbox>& live) {
   clients_.remove_if([&](const Client& client) { return client.live.lock() == live; });
 }
 
-PlacedProgressPtr ProgressHub::newest(const std::string& document_key) const {
+PlacedProgressPtr ProgressHub::newest(const std::string& document_key, int generation) const {
   const std::lock_guard lock{mutex_};
-  const auto found = newest_.find(document_key);
+  const auto found = newest_.find(newest_key(document_key, generation));
   return found == newest_.end() ? nullptr : found->second;
 }
 

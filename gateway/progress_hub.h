@@ -34,8 +34,8 @@ struct ProgressHubOptions {
 
 // The process's one reader of `document-events` for streams: passes each event to the clients of
 // its collection or document and keeps the newest ones in the order in which they came. An event
-// that does not advance its document (an acceptance that a stage was faster than) is left out, so
-// that no client sees a state taken back. Thread-safe.
+// that does not advance its document in its generation (an acceptance that a stage was faster than)
+// is left out, so that no client sees a state taken back. Thread-safe.
 class ProgressHub {
  public:
   static Result<std::unique_ptr<ProgressHub>> start(Log& log, const Clock& clock,
@@ -55,9 +55,9 @@ class ProgressHub {
   Subscription subscribe(Topic topic, std::optional<StreamPosition> after,
                          boost::asio::any_io_executor executor);
   void unsubscribe(const std::shared_ptr<ProgressMailbox>& live);
-  // The furthest event of a document, if the hub has not forgotten it: what a stream has told, and
-  // the table may not have yet.
-  PlacedProgressPtr newest(const std::string& document_key) const;
+  // The furthest event of a document in a generation, if the hub has not forgotten it: what a
+  // stream has told, and the table may not have yet.
+  PlacedProgressPtr newest(const std::string& document_key, int generation) const;
   // Up to where the hub has read: what came before a subscription, and so will not come through it.
   Offsets positions() const;
   // The hub has not read that far yet; tables and other replicas may be ahead of it.

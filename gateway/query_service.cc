@@ -92,6 +92,7 @@ Query LogQueryService::make_query(const Caller& caller, NewQuery query, Query::K
   made.groups = caller.principal.groups;
   made.principal = caller.principal.name;
   made.asked_at = backend_.clock.wall_now();
+  made.generation = generation_of(backend_, made.collection);
   made.query_id = new_query_id(backend_.clock, backend_.answers, made.principal);
   return made;
 }

@@ -4,6 +4,7 @@
 
 #include "gateway/handlers/collections.h"
 #include "gateway/handlers/documents.h"
+#include "gateway/handlers/generations.h"
 #include "gateway/handlers/health.h"
 #include "gateway/handlers/pages.h"
 #include "gateway/handlers/plain.h"
@@ -34,6 +35,12 @@ constexpr Route kRoutes[] = {
     {Verb::remove, "/v1/collections/{c}/documents/{id}", &delete_document, Role::writer},
     {Verb::get,    "/v1/collections/{c}/documents/{id}/events", &stream_document, Role::reader, kNone, "last_event_id"},
     {Verb::get,    "/v1/collections/{c}/documents/{id}/text", &get_document_text, Role::reader, kNone, "revision,start,end,context"},
+    {Verb::post,   "/v1/collections/{c}/reindex", &post_reindex, Role::admin, kJson},
+    {Verb::get,    "/v1/collections/{c}/generations", &list_generations, Role::admin},
+    {Verb::post,   "/v1/collections/{c}/generations/{n}/serve", &serve_generation, Role::admin, kJson},
+    {Verb::post,   "/v1/collections/{c}/generations/{n}/pause", &pause_generation, Role::admin, kAny},
+    {Verb::post,   "/v1/collections/{c}/generations/{n}/resume", &resume_generation, Role::admin, kAny},
+    {Verb::remove, "/v1/collections/{c}/generations/{n}", &delete_generation, Role::admin},
     {Verb::post,   "/v1/collections/{c}/search", &post_search, Role::reader, kJson},
     {Verb::post,   "/v1/collections/{c}/queries", &post_query, Role::reader, kJson, "wait"},
     {Verb::get,    "/v1/queries/{id}", &get_query, Role::reader},

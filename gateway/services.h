@@ -11,12 +11,12 @@
 #include "common/readiness.h"
 #include "gateway/counts.h"
 #include "gateway/gateway.h"
+#include "gateway/generations.h"
 #include "gateway/http_types.h"
 #include "gateway/idempotency.h"
-#include "schemas/answer.h"
+#include "gateway/queries.h"
 #include "schemas/collection.h"
 #include "schemas/document.h"
-#include "schemas/query.h"
 
 namespace millrace {
 
@@ -113,60 +113,17 @@ class CollectionService {
                                             std::optional<std::string> description) = 0;
   // Removes its documents, then its settings; how many documents.
   virtual net::awaitable<Reply<std::int64_t>> remove(const Caller& caller, std::string name) = 0;
-  // Of the index of all partitions, as the indexers wrote last. Empty: the caller may not see every
-  // document of every collection, and so none of these figures.
-  virtual net::awaitable<std::optional<IndexCounts>> index(const Caller& caller) = 0;
-};
-
-struct NewQuery {
-  std::string collection;
-  std::string question;
-  std::int64_t top_k = 0;  // 0: the default
-  SearchMode mode = SearchMode::hybrid;
-  Filter filter;
-  bool explain = false;
-  bool one_per_document = false;
-  double diversity = 0;  // 0 to 1
-};
-struct SearchResult {
-  std::vector<Passage> passages;
-  bool partial = false;
-  std::int64_t embedding_us = 0;
-  std::int64_t search_us = 0;
-  std::int64_t took_us = 0;
-};
-struct FinishedQuery {
-  std::string query_id;
-  bool completed = false;  // else: failed
-  std::string reason;
-  std::string message;
-  std::vector<Passage> passages;
-  Answer answer;
-};
-struct QueryState {
-  std::optional<Transcript> transcript;  // empty: running
-};
-
-class QueryService {
- public:
-  virtual ~QueryService() = default;
-  virtual net::awaitable<Reply<std::string>> ask(const Caller& caller, NewQuery query) = 0;
-  virtual net::awaitable<Reply<std::unique_ptr<EventSource>>> events(const Caller& caller,
-                                                                     std::string query_id,
-                                                                     std::string last_event_id) = 0;
-  // Asks and waits for the end.
-  virtual net::awaitable<Reply<FinishedQuery>> answer(const Caller& caller, NewQuery query) = 0;
-  virtual net::awaitable<Reply<SearchResult>> search(const Caller& caller, NewQuery query) = 0;
-  virtual net::awaitable<Reply<QueryState>> state(const Caller& caller, std::string query_id) = 0;
-  virtual net::awaitable<Reply<std::string>> cancel(const Caller& caller, std::string query_id) = 0;
-  virtual std::int64_t accepted() const = 0;  // questions since the start
-  virtual std::string model() const = 0;      // that gave the last answer; empty: none yet
+  // Of a generation's index, as the indexers wrote last. Empty: only who sees every document of
+  // every collection is told.
+  virtual net::awaitable<std::optional<IndexCounts>> index(const Caller& caller,
+                                                           int generation) = 0;
 };
 
 struct Services {
   const GatewayOptions& options;
   DocumentService& documents;
   CollectionService& collections;
+  GenerationService& generations;
   QueryService& queries;
   IdempotencyCache& idempotency;
   MetricsRegistry& metrics;

@@ -1,5 +1,6 @@
 #include "gateway/stored_event.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "common/logging.h"
@@ -28,6 +29,94 @@ std::string_view take_word(std::string_view& head) {
   return word;
 }
 
+// Of a generation, in the row of a document.
+struct Entry {
+  int generation = 1;
+  std::string_view text;  // HEAD LF JSON
+  StoredHead head;
+  std::string_view json;
+};
+
+std::optional<Entry> parse_entry(std::string_view text) {
+  Entry entry;
+  if (text.starts_with('g')) {
+    const std::string_view number = take_word(text).substr(1);
+    std::from_chars(number.data(), number.data() + number.size(), entry.generation);
+  }
+  entry.text = text;
+  auto [head, json] = split_row(text);
+  entry.json = json;
+  const auto position = parse_stream_position(take_word(head));
+  if (!position || !state_from(take_word(head), entry.head.state)) return std::nullopt;
+  entry.head.position = *position;
+  const auto take_number = [&head](std::int64_t& number) {
+    const std::string_view word = take_word(head);
+    std::from_chars(word.data(), word.data() + word.size(), number);
+  };
+  take_number(entry.head.chunks);
+  take_number(entry.head.sequence);
+  entry.head.shared = take_word(head) == "1";
+  return entry;
+}
+
+// Pairs of lines; what cannot be read is left out.
+std::vector<Entry> split_entries(std::string_view row) {
+  std::vector<Entry> entries;
+  while (!row.empty()) {
+    const auto json = row.find('\n');
+    const auto end = json == std::string_view::npos ? json : row.find('\n', json + 1);
+    if (auto entry = parse_entry(row.substr(0, end))) entries.push_back(std::move(*entry));
+    row = end == std::string_view::npos ? std::string_view{} : row.substr(end + 1);
+  }
+  return entries;
+}
+
+std::string join(const std::vector<Entry>& entries) {
+  std::string row;
+  for (const Entry& entry : entries) {
+    if (!row.empty()) row += '\n';
+    if (entry.generation != 1) row.append("g").append(std::to_string(entry.generation)) += ' ';
+    row += entry.text;
+  }
+  return row;
+}
+
+std::string entry_of(const DocumentProgress& progress, StreamPosition position) {
+  return position.text() + " " + std::string{to_string(progress.state)} + " " +
+         std::to_string(progress.chunks) + " " + std::to_string(progress.document.sequence) +
+         (is_shared(progress) ? " 1\n" : " 0\n") + to_record(progress).value;
+}
+
+std::optional<DocumentProgress> progress_from(std::string_view key, std::string_view json) {
+  auto progress = document_progress_from(make_event(topics::kDocumentEvents, std::string{key},
+                                                    DocumentProgress::kType, std::string{json}));
+  if (!progress) return std::nullopt;
+  return std::move(*progress);
+}
+
+// How the document stands in `generation`: by its own events or, where these are of an older
+// revision, by the first one's as far as they are shared.
+std::optional<Entry> choose(std::vector<Entry> entries, int generation) {
+  const auto of = [&entries](int number) {
+    const auto found = std::ranges::find(entries, number, &Entry::generation);
+    return found == entries.end() ? nullptr : &*found;
+  };
+  Entry* first = of(1);
+  Entry* own = generation == 1 ? nullptr : of(generation);
+  if (first != nullptr && generation != 1 && !first->head.shared) {
+    first->head.state = DocumentProgress::State::extracted;
+    first->head.chunks = 0;
+  }
+  if (own == nullptr) return first == nullptr ? std::nullopt : std::optional{*first};
+  if (first == nullptr || own->head.sequence > first->head.sequence) return *own;
+  if (own->head.sequence < first->head.sequence) return *first;
+  DocumentProgress before;
+  before.state = first->head.state;
+  DocumentProgress next;
+  next.state = own->head.state;
+  return advances(before, next) ? *own : *first;
+}
+
 StreamPosition position_of(const Record& record) { return {record.partition, record.offset}; }
 
 std::vector<TableChange> skip(const Record& record, const Error& error) {
@@ -51,30 +140,19 @@ TableApplier newest_event(Decode decode) {
 
 }  // namespace
 
-std::string stored_document(const DocumentProgress& progress, StreamPosition position) {
-  return position.text() + " " + std::string{to_string(progress.state)} + " " +
-         std::to_string(progress.chunks) + "\n" + to_record(progress).value;
+std::optional<StoredHead> stored_document_head(std::string_view row, int generation) {
+  const auto chosen = choose(split_entries(row), generation);
+  return chosen ? std::optional{chosen->head} : std::nullopt;
 }
 
-std::optional<StoredHead> stored_document_head(std::string_view row) {
-  std::string_view head = split_row(row).head;
-  StoredHead stored;
-  const auto position = parse_stream_position(take_word(head));
-  if (!position || !state_from(take_word(head), stored.state)) return std::nullopt;
-  stored.position = *position;
-  const std::string_view chunks = take_word(head);
-  std::from_chars(chunks.data(), chunks.data() + chunks.size(), stored.chunks);
-  return stored;
-}
-
-std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row) {
-  const auto head = stored_document_head(row);
-  if (!head) return std::nullopt;
-  const Record record = make_event(topics::kDocumentEvents, std::string{key},
-                                   DocumentProgress::kType, split_row(row).rest);
-  auto progress = document_progress_from(record);
+std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row,
+                                                int generation) {
+  const auto chosen = choose(split_entries(row), generation);
+  if (!chosen) return std::nullopt;
+  auto progress = progress_from(key, chosen->json);
   if (!progress) return std::nullopt;
-  return DocumentStatus{std::move(*progress), head->position.text()};
+  if (chosen->generation != generation) *progress = seen_from(generation, std::move(*progress));
+  return DocumentStatus{std::move(*progress), chosen->head.position.text()};
 }
 
 std::optional<StoredHead> stored_text_head(std::string_view row) {
@@ -121,11 +199,18 @@ TableApplier documents_applier() {
     }
     const auto next = document_progress_from(record);
     if (!next) return skip(record, next.error());
-    if (current) {
-      const auto known = document_from_row(key, *current);
-      if (known && !advances(known->progress, *next)) return std::vector<TableChange>{};
+    std::vector<Entry> entries = split_entries(current ? *current : std::string_view{});
+    const auto known = std::ranges::find(entries, next->generation, &Entry::generation);
+    const std::string text = entry_of(*next, position_of(record));
+    if (known == entries.end()) {
+      entries.push_back({next->generation, text, {}, {}});
+      std::ranges::sort(entries, {}, &Entry::generation);
+    } else {
+      const auto before = progress_from(key, known->json);
+      if (before && !advances(*before, *next)) return std::vector<TableChange>{};
+      known->text = text;
     }
-    return std::vector<TableChange>{{key, stored_document(*next, position_of(record))}};
+    return std::vector<TableChange>{{key, join(entries)}};
   };
 }
 

@@ -12,7 +12,10 @@
 namespace millrace {
 
 // Rows of the gateway's tables.
-//   documents    key: document key   value: POSITION SP STATE SP CHUNKS LF event-json
+//   documents    key: document key   value: entry [ LF "g" GENERATION SP entry ] …
+//                entry: POSITION SP STATE SP CHUNKS SP SEQUENCE SP SHARED LF event-json
+//                the furthest event of each generation, the first one's first; those before chunks
+//                (SHARED is 1) are in there
 //   collections  key: name           value: POSITION LF event-json
 //   transcripts  key: query id       value: POSITION LF event-json
 //   texts        key: document key   value: POSITION SP REVISION LF
@@ -22,12 +25,15 @@ struct StoredHead {
   StreamPosition position;
   DocumentProgress::State state = DocumentProgress::State::accepted;  // documents
   std::int64_t chunks = 0;                                            // documents
+  std::int64_t sequence = -1;                                         // documents
+  bool shared = false;                                                // documents
   std::string revision;                                               // texts
 };
 
-std::string stored_document(const DocumentProgress& progress, StreamPosition position);
-std::optional<StoredHead> stored_document_head(std::string_view row);
-std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row);
+// How a document stands in a generation.
+std::optional<StoredHead> stored_document_head(std::string_view row, int generation);
+std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row,
+                                                int generation);
 std::optional<StoredHead> stored_text_head(std::string_view row);
 std::optional<Collection> collection_from_row(std::string_view key, std::string_view row);
 std::optional<IndexState> index_from_row(std::string_view key, std::string_view row);

@@ -28,6 +28,9 @@ void read_integer(json::ObjectReader& in, std::string_view name, std::int32_t& o
 // Required, from 0 to 1; the other one checks what was read.
 void read_share(json::ObjectReader& in, std::string_view name, double& out);
 void check_share(json::ObjectReader& in, std::string_view name, double value);
+// The first generation is left out.
+void write_generation(json::Writer& out, int generation);
+void read_generation(json::ObjectReader& in, int& generation);
 // From 1; absent is 0.
 void read_page(json::ObjectReader& in, std::int32_t& out);
 

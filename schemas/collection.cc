@@ -1,11 +1,82 @@
 #include "schemas/collection.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 #include "schemas/codec.h"
 #include "schemas/topics.h"
 
 namespace millrace {
+namespace {
+
+using State = Generation::State;
+
+constexpr std::array<Named<State>, 4> kStates{{{"building", State::building},
+                                               {"paused", State::paused},
+                                               {"serving", State::serving},
+                                               {"kept", State::kept}}};
+
+void write_setting(json::Writer& out, std::string_view name, std::optional<std::int64_t> value) {
+  if (value) out.field(name, *value);
+}
+
+void read_setting(json::ObjectReader& in, std::string_view name, std::int64_t min,
+                  std::optional<std::int64_t>& out) {
+  std::int64_t value = 0;
+  if (in.optional(name, value, min)) out = value;
+}
+
+void write_one(json::Writer& out, const Generation& generation) {
+  out.begin_object()
+      .field("number", std::int32_t{generation.number})
+      .field("state", to_string(generation.state))
+      .key("settings")
+      .begin_object();
+  write_setting(out, "chunk_tokens", generation.settings.chunk_tokens);
+  write_setting(out, "chunk_overlap_tokens", generation.settings.chunk_overlap_tokens);
+  out.end_object();
+  write_time(out, "since_ms", generation.since);
+  out.end_object();
+}
+
+void read_one(json::ObjectReader& in, Generation& generation) {
+  read_integer(in, "number", generation.number, 1);
+  read_enum(in, "state", generation.state, kStates);
+  read_time(in, "since_ms", generation.since);
+  json::ObjectReader settings{in.required_object("settings"), "settings",
+                              json::ObjectReader::Unknown::ignore};
+  if (in.failed()) return;
+  read_setting(settings, "chunk_tokens", 1, generation.settings.chunk_tokens);
+  read_setting(settings, "chunk_overlap_tokens", 0, generation.settings.chunk_overlap_tokens);
+  if (Status status = settings.finish(); !status) in.fail(status.error().message);
+}
+
+void check_generations(json::ObjectReader& in, const Collection& collection) {
+  const auto serves = [](const Generation& each) { return each.state == State::serving; };
+  const Generation* answers = collection.find(collection.generation);
+  if (std::ranges::adjacent_find(collection.generations, std::ranges::greater_equal{},
+                                 &Generation::number) != collection.generations.end()) {
+    in.fail("generations are not in the order of their numbers");
+  } else if (answers == nullptr || !serves(*answers) ||
+             std::ranges::count_if(collection.generations, serves) != 1) {
+    in.fail("generation " + std::to_string(collection.generation) +
+            " is not the one among generations that is serving");
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(State state) { return name_of(kStates, state); }
+
+const Generation* Collection::find(int number) const {
+  const auto found = std::ranges::find(generations, number, &Generation::number);
+  return found == generations.end() ? nullptr : &*found;
+}
+
+bool Collection::is_in(int number) const {
+  return generations.empty() ? number == generation : find(number) != nullptr;
+}
 
 bool valid_collection_name(std::string_view name) {
   constexpr std::size_t kNameBytesMax = 64;
@@ -24,6 +95,11 @@ Record to_record(const Collection& collection) {
       .field("description", collection.description)
       .field("generation", std::int32_t{collection.generation});
   write_time(out, "created_at_ms", collection.created_at);
+  if (!collection.generations.empty()) {
+    out.key("generations").begin_array();
+    for (const Generation& each : collection.generations) write_one(out, each);
+    out.end_array();
+  }
   out.end_object();
   return make_event(topics::kCollections, collection.name, Collection::kType, out.take());
 }
@@ -48,6 +124,9 @@ Result<Collection> collection_from(const Record& record) {
         in.required("description", collection.description);
         read_integer(in, "generation", collection.generation, 1);
         read_time(in, "created_at_ms", collection.created_at);
+        if (!in.optional_array("generations").exists()) return;
+        read_objects(in, "generations", collection.generations, read_one);
+        if (!in.failed()) check_generations(in, collection);
       });
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/error.h"
@@ -10,12 +14,39 @@ namespace millrace {
 
 inline constexpr std::string_view kDefaultCollection = "default";
 
-// Settings of a collection. Topic `collections`, key: the name; a deleted one is a tombstone.
+// How a generation makes chunks of texts; what is left out is as the processes are set.
+struct GenerationSettings {
+  std::optional<std::int64_t> chunk_tokens = {};
+  std::optional<std::int64_t> chunk_overlap_tokens = {};
+  bool operator==(const GenerationSettings&) const = default;
+};
+
+// Chunks, vectors and an index that were made in one way, in topics (NAME.gN) and folders of their
+// own. All of a collection's follow its changes, but for those that are paused.
+struct Generation {
+  enum class State { building, paused, serving, kept };
+  int number =
+      1;  // the first one is everybody's; others are one collection's, and never come again
+  State state = State::serving;
+  GenerationSettings settings = {};
+  Clock::Wall since{};  // of the state
+  bool operator==(const Generation&) const = default;
+};
+std::string_view to_string(Generation::State state);
+
+// Settings of a collection. Topic `collections`, key: the name; a deleted one is a tombstone. One
+// record changes which generation answers, for everybody at once.
 struct Collection {
   std::string name;
-  std::string description;
-  int generation = 1;
+  std::string description = {};
+  int generation = 1;  // that answers
   Clock::Wall created_at{};
+  // By number, that which answers among them and alone `serving`. Empty: there is no other one.
+  std::vector<Generation> generations = {};
+  static constexpr std::size_t kGenerationsMax = 8;
+
+  const Generation* find(int number) const;
+  bool is_in(int number) const;  // has it, or will have
   static constexpr std::string_view kType = "collection";
   bool operator==(const Collection&) const = default;
 };

@@ -81,6 +81,10 @@ std::string document_key(std::string_view collection, std::string_view document_
   return key.append(collection).append("/").append(document_id);
 }
 
+std::string_view collection_of(std::string_view document_key) {
+  return document_key.substr(0, document_key.find('/'));
+}
+
 Status check_document_id(std::string_view document_id) {
   if (document_id.empty()) return rejected("a document id must not be empty");
   if (document_id.size() > kDocumentIdBytesMax) {

@@ -35,6 +35,7 @@ struct DocumentRef {
 // COLLECTION "/" DOCUMENT_ID: the key of `documents`, `texts` and `chunks.gN`.
 std::string document_key(const DocumentRef& document);
 std::string document_key(std::string_view collection, std::string_view document_id);
+std::string_view collection_of(std::string_view document_key);
 Status check_document_id(std::string_view document_id);  // `rejected`, saying what is wrong
 
 // Members of the reference inside an event's object.
@@ -92,18 +93,28 @@ struct DocumentProgress {
   std::int64_t chunks = 0;  // from `chunked` on
   std::string error;        // of `failed`: what is wrong and what would be right
   std::string error_stage;  // of `failed`
+  // Whose chunks these are; what is before chunks, up to `extracted`, is all generations' and
+  // has 1.
+  int generation = 1;
   static constexpr std::string_view kType = "document-progress";
   bool operator==(const DocumentProgress&) const = default;
 };
 std::string_view to_string(DocumentProgress::State state);
 bool state_from(std::string_view name, DocumentProgress::State& out);
 Record to_record(const DocumentProgress& progress);
-// document key, NUL, state, and of a failure also NUL, stage: compaction leaves a document's newest
+// document key, NUL, state, and of a failure also NUL, stage, and of another generation than the
+// first also NUL, "g", its number: compaction leaves a document's newest
 // event of each step, so that whoever reads late comes to the same status as who read along. Within
 // a stage revisions do not overtake one another.
 std::string progress_key(const DocumentProgress& progress);
 bool is_acceptance_key(std::string_view key);  // of an `accepted`, with which a document is gone
 Result<DocumentProgress> document_progress_from(const Record& record);
+
+// The event is before chunks, and so says the same of the document in every generation.
+bool is_shared(const DocumentProgress& progress);
+// What an event of the first generation says of another one: all of it where it is shared, else
+// that the text is extracted.
+DocumentProgress seen_from(int generation, DocumentProgress first);
 
 // True when `next` replaces `current` as the document's status: it is of a newer revision, or a
 // later state of the same one. So the status is the same in whatever order gateways and stages have

@@ -17,6 +17,8 @@ constexpr std::array<Named<State>, 7> kStates{{{"accepted", State::accepted},
                                                {"deleted", State::deleted},
                                                {"failed", State::failed}}};
 
+constexpr std::string_view kSharedStage = "extractor";  // the last one before the generations'
+
 // How far along its way a revision is; a failure ends it short of the index.
 int rank(State state) {
   switch (state) {
@@ -58,6 +60,11 @@ std::string progress_key(const DocumentProgress& progress) {
     key += '\0';
     key += progress.error_stage;
   }
+  if (progress.generation != 1) {
+    key += '\0';
+    key += 'g';
+    key += std::to_string(progress.generation);
+  }
   return key;
 }
 
@@ -75,6 +82,7 @@ Record to_record(const DocumentProgress& progress) {
   out.field("pages", progress.pages).field("chunks", progress.chunks);
   if (!progress.error.empty()) out.field("error", progress.error);
   if (!progress.error_stage.empty()) out.field("error_stage", progress.error_stage);
+  write_generation(out, progress.generation);
   out.end_object();
   return make_event(topics::kDocumentEvents, progress_key(progress), DocumentProgress::kType,
                     out.take());
@@ -91,7 +99,22 @@ Result<DocumentProgress> document_progress_from(const Record& record) {
         read_integer(in, "chunks", progress.chunks, 0);
         in.optional("error", progress.error);
         in.optional("error_stage", progress.error_stage);
+        read_generation(in, progress.generation);
       });
+}
+
+bool is_shared(const DocumentProgress& progress) {
+  if (progress.state == State::failed) return progress.error_stage == kSharedStage;
+  return rank(progress.state) <= rank(State::extracted);
+}
+
+DocumentProgress seen_from(int generation, DocumentProgress first) {
+  if (generation == 1 || is_shared(first)) return first;
+  first.state = State::extracted;
+  first.chunks = 0;
+  first.error.clear();
+  first.error_stage.clear();
+  return first;
 }
 
 bool advances(const DocumentProgress& current, const DocumentProgress& next) {

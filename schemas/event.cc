@@ -71,6 +71,14 @@ void read_page(json::ObjectReader& in, std::int32_t& out) {
   if (in.optional("page", page, 1, kInt32Max)) out = static_cast<std::int32_t>(page);
 }
 
+void write_generation(json::Writer& out, int generation) {
+  if (generation != 1) out.field("generation", std::int32_t{generation});
+}
+void read_generation(json::ObjectReader& in, int& generation) {
+  std::int64_t number = 1;
+  if (in.optional("generation", number, 2, kInt32Max)) generation = static_cast<int>(number);
+}
+
 void write_time(json::Writer& out, std::string_view name, Clock::Wall time) {
   out.field(name, std::int64_t{time.time_since_epoch().count()});
 }

@@ -45,6 +45,7 @@ void write_members(json::Writer& out, const Query& query) {
   out.field("sees_everything", query.sees_everything)
       .strings("groups", query.groups)
       .field("principal", query.principal);
+  write_generation(out, query.generation);
   write_time(out, "asked_at_ms", query.asked_at);
 }
 
@@ -62,6 +63,7 @@ void read_members(json::ObjectReader& in, Query& query) {
   in.required("sees_everything", query.sees_everything);
   in.required("groups", query.groups);
   in.required("principal", query.principal);
+  read_generation(in, query.generation);
   read_time(in, "asked_at_ms", query.asked_at);
   if (!in.failed() && query.query_id.empty()) in.fail("query_id is empty");
 }

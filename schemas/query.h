@@ -33,6 +33,7 @@ struct Query {
   bool sees_everything = false;     // no key configured, or an admin: allow lists do not apply
   std::vector<std::string> groups;  // of the asker, for allow lists
   std::string principal;            // name of the API key; empty: none configured
+  int generation = 1;               // of the collection: which one answers
   Clock::Wall asked_at{};
   static constexpr std::string_view kType = "query";
   bool operator==(const Query&) const = default;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <utility>
 
 #include "schemas/topics.h"
@@ -59,13 +60,18 @@ Status StageHost::load_models() {
   return {};
 }
 
-Status StageHost::open_indexes(std::int32_t dimensions) {
+IndexSetOptions StageHost::index_options(std::int32_t dimensions) const {
   IndexSetOptions options;
   options.directory = std::filesystem::path{config_.text("data_dir")} / "index";
   options.generation = kGeneration;
   options.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
   options.dimensions = dimensions;
-  Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(options, metrics_);
+  return options;
+}
+
+Status StageHost::open_indexes(std::int32_t dimensions) {
+  dimensions_ = dimensions;
+  Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(index_options(dimensions), metrics_);
   if (!opened) return opened.error();
   indexes_ = *std::move(opened);
   return {};
@@ -79,8 +85,7 @@ Status StageHost::open_sweep_state() {
   return {};
 }
 
-Status StageHost::start(Log& log, Log* segments,
-                        const std::function<void(const Error&)>& on_fatal) {
+StageResources StageHost::resources_on(Log& log, Log* segments) {
   StageResources resources{
       .log = log, .segments = segments, .clock = system_clock(), .metrics = metrics_};
   resources.tokenizer = embedding_model_ ? &embedding_model_->tokenizer() : tokenizer_.get();
@@ -91,40 +96,41 @@ Status StageHost::start(Log& log, Log* segments,
   resources.indexed = std::make_shared<PartitionChoice>();
   resources.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
   resources.generation = kGeneration;
+  resources.generations = &generations_;
   resources.sandbox = sandbox_options(config_);
   resources.chunker = chunker_options(config_, max_tokens_);
   resources.answerer = answerer_options(config_);
   resources.answerer.rerank.reranker = reranker_.get();
   resources.candidates_min = rerank_candidates(config_);
-  for (const StageRow* row : rows_) {
-    runners_.push_back(make_runner(*row, resources, runner_options(config_)));
+  return resources;
+}
+
+Status StageHost::start(Log& log, Log* segments,
+                        const std::function<void(const Error&)>& on_fatal) {
+  const StageResources resources = resources_on(log, segments);
+  GenerationHostOptions options{{}, resources, runner_options(config_), index_options(dimensions_)};
+  std::ranges::copy_if(rows_, std::back_inserter(options.rows), &StageRow::per_generation);
+  if (!options.rows.empty()) {
+    others_ = std::make_unique<GenerationHost>(std::move(options), generations_, on_fatal);
   }
-  std::vector<std::future<Status>> starting;
-  for (const std::unique_ptr<Runner>& each : runners_) {
-    starting.push_back(
-        std::async(std::launch::async, [&each, &on_fatal] { return each->start(on_fatal); }));
-  }
-  Status all;
-  for (std::size_t i = 0; i < starting.size(); ++i) {
-    const Status started = starting[i].get();
-    if (all && !started) {
-      all = with_context("start the stage " + std::string{rows_[i]->name}, started.error());
-    }
-  }
-  if (!all) {
-    stop();
-    runners_.clear();
-    return all;
+  runners_ = std::make_unique<RunnerGroup>(rows_, resources, runner_options(config_));
+  // The others first: whose collections are in the first generation is known then.
+  Status started = others_ ? others_->start() : Status{};
+  if (started) started = runners_->start(on_fatal);
+  if (!started) {
+    runners_.reset();
+    others_.reset();
+    return started;
   }
   readiness_.set("stages", true);
-  return all;
+  return started;
 }
 
 void StageHost::stop() {
-  std::vector<std::future<void>> stopping;
-  for (const std::unique_ptr<Runner>& each : runners_) {
-    stopping.push_back(std::async(std::launch::async, [&each] { each->stop(); }));
-  }
+  std::future<void> others = std::async(std::launch::async, [this] {
+    if (others_) others_->stop();
+  });
+  if (runners_) runners_->stop();
 }
 
 std::string StageHost::answers_by() const {

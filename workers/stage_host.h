@@ -8,12 +8,15 @@
 
 #include "common/config.h"
 #include "common/readiness.h"
+#include "workers/generation_host.h"
+#include "workers/runner_group.h"
 #include "workers/stages.h"
 
 namespace millrace {
 
-// Stages of this process with what they need: models, indexes, a runner each. Loads nothing that no
-// stage of it needs. Borrows all arguments, which must outlive it. One thread starts and stops it.
+// Stages of this process with what they need: models, indexes, a runner each, for the first
+// generation and for those that collections have beside it. Loads nothing that no stage of it
+// needs. Borrows all arguments, which must outlive it. One thread starts and stops it.
 class StageHost {
  public:
   // Of the conditions of `readiness` it meets "model", "index" and "stages".
@@ -38,6 +41,8 @@ class StageHost {
   Status load_models();
   Status open_indexes(std::int32_t dimensions);
   Status open_sweep_state();
+  IndexSetOptions index_options(std::int32_t dimensions) const;
+  StageResources resources_on(Log& log, Log* segments);
 
   const Config& config_;
   const std::vector<const StageRow*> rows_;
@@ -49,8 +54,11 @@ class StageHost {
   std::unique_ptr<Reranker> reranker_;  // null: none is configured
   std::unique_ptr<IndexSet> indexes_;
   std::unique_ptr<SweepState> sweep_state_;
-  std::size_t max_tokens_ = 0;  // of one text
-  std::vector<std::unique_ptr<Runner>> runners_;
+  std::size_t max_tokens_ = 0;   // of one text
+  std::int32_t dimensions_ = 0;  // of the indexes
+  Generations generations_;
+  std::unique_ptr<RunnerGroup> runners_;
+  std::unique_ptr<GenerationHost> others_;  // null where no stage of a generation runs here
 };
 
 }  // namespace millrace

@@ -29,6 +29,7 @@ constexpr StageRow kStages[] = {
        return {name(topics::kTexts), name(topics::kDocumentEvents)};
      },
      true,
+     false,
      {},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
@@ -40,16 +41,19 @@ constexpr StageRow kStages[] = {
        return {topics::chunks(generation), name(topics::kDocumentEvents)};
      },
      true,
+     true,
      {.tokenizer = true},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Chunker>(*with.tokenizer, with.chunker, with.generation, with.clock);
+       return std::make_unique<Chunker>(*with.tokenizer, with.chunker, *with.generations,
+                                        with.generation, with.clock);
      }},
     {"embedder",
      [](int generation) -> Topics { return {topics::chunks(generation)}; },
      [](int generation) -> Topics {
        return {topics::embeddings(generation), name(topics::kDocumentEvents)};
      },
+     true,
      true,
      {.embedding_model = true},
      "",
@@ -63,6 +67,7 @@ constexpr StageRow kStages[] = {
                name(topics::kIndexStates)};
      },
      true,
+     true,
      {.indexes = true},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
@@ -74,16 +79,18 @@ constexpr StageRow kStages[] = {
        return {topics::searches(generation), name(topics::kAnswers)};
      },
      false,
+     true,
      {.embedding_model = true},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<QueryEmbedder>(*with.embedding_model, with.partitions,
-                                              with.generation, with.clock);
+                                              *with.generations, with.generation, with.clock);
      }},
     {"searcher",
      [](int generation) -> Topics { return {topics::searches(generation)}; },
      [](int) -> Topics { return {name(topics::kPassages)}; },
      false,
+     true,
      {.indexes = true},
      "indexer",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
@@ -97,6 +104,7 @@ constexpr StageRow kStages[] = {
        return {name(topics::kAnswers), name(topics::kTranscripts)};
      },
      false,
+     false,
      {.language_model = true},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
@@ -107,6 +115,7 @@ constexpr StageRow kStages[] = {
      swept_topics,
      swept_topics,
      true,
+     false,
      {.segments = true},
      "",
      [](const StageResources& with) -> std::unique_ptr<Stage> {
@@ -157,6 +166,7 @@ Result<std::vector<const StageRow*>> find_stages(std::span<const std::string> na
 std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& resources,
                                     RunnerOptions options) {
   options.stage = row.name;
+  if (resources.generation != 1) options.stage += ".g" + std::to_string(resources.generation);
   options.inputs = row.inputs(resources.generation);
   options.outputs = row.outputs(resources.generation);
   options.exactly_once = row.exactly_once;

@@ -15,6 +15,7 @@
 #include "workers/extractor/sandbox.h"
 #include "workers/index/index_set.h"
 #include "workers/model/embedding_model.h"
+#include "workers/runtime/generations.h"
 #include "workers/runtime/runner.h"
 #include "workers/sweeper/sweep_state.h"
 
@@ -38,6 +39,7 @@ struct StageResources {
   std::shared_ptr<PartitionChoice> indexed = nullptr;
   std::int32_t partitions = 1;  // of the index, and so of its topics
   int generation = 1;
+  const Generations* generations = nullptr;  // whose collections are in them; never null
   SandboxOptions sandbox{};
   ChunkerOptions chunker{};
   AnswererOptions answerer{};
@@ -57,7 +59,8 @@ struct StageRow {
   std::string_view name;  // also of its consumer group, and what --stage= takes
   std::vector<std::string> (*inputs)(int generation);
   std::vector<std::string> (*outputs)(int generation);
-  bool exactly_once;  // the document's way; the question's way is at least once
+  bool exactly_once;    // the document's way; the question's way is at least once
+  bool per_generation;  // each has one, with a group of its own; else all have one together
   StageNeeds needs;
   // The stage in whose process it runs: it reads the partitions that are complete there. Empty: its
   // group shares them out.

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -103,6 +104,21 @@ class Follower {
   std::jthread thread_;
 };
 
+// False: another file would be the same document, and the later one would replace it.
+bool take(FoundFile file, std::vector<FoundFile>& files) {
+  const auto same = std::ranges::find(files, file.document_id, &FoundFile::document_id);
+  if (same == files.end()) {
+    files.push_back(std::move(file));
+    return true;
+  }
+  std::error_code error;
+  if (std::filesystem::equivalent(same->path, file.path, error)) return true;  // said twice
+  fail(rejected(file.path.string() + " is left out: it and " + same->path.string() +
+                " would both be the document \"" + file.document_id +
+                "\"; name a folder that has both"));
+  return false;
+}
+
 std::vector<FoundFile> collect(const AddCommand& command, bool& complete) {
   std::vector<FoundFile> files;
   for (const std::string& path : command.paths) {
@@ -112,7 +128,7 @@ std::vector<FoundFile> collect(const AddCommand& command, bool& complete) {
       complete = false;
       continue;
     }
-    files.insert(files.end(), found->begin(), found->end());
+    for (FoundFile& file : *found) complete = take(std::move(file), files) && complete;
   }
   return files;
 }

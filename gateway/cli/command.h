@@ -28,6 +28,8 @@ void add_add_command(CLI::App& app, CommandRun& run);
 void add_ask_command(CLI::App& app, CommandRun& run);
 void add_search_command(CLI::App& app, CommandRun& run);
 void add_status_command(CLI::App& app, CommandRun& run);
+void add_reindex_command(CLI::App& app, CommandRun& run);
+void add_generations_command(CLI::App& app, CommandRun& run);
 void add_topics_command(CLI::App& app, CommandRun& run);
 
 // What every client command takes: --server, --api-key, --collection, --json.

@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
   millrace::add_ask_command(app, run);
   millrace::add_search_command(app, run);
   millrace::add_status_command(app, run);
+  millrace::add_reindex_command(app, run);
+  millrace::add_generations_command(app, run);
   millrace::add_topics_command(app, run);
   try {
     app.parse(argc, argv);

@@ -1,5 +1,7 @@
 #include "gateway/handlers/collections.h"
 
+#include <map>
+
 #include "common/ids.h"
 #include "gateway/handlers/fields.h"
 
@@ -41,13 +43,17 @@ void write_index(json::Writer& out, const IndexCounts& index, const IndexedColle
 
 net::awaitable<Response> list_collections(const Request& request, Services& services) {
   const auto collections = co_await services.collections.list(request.caller);
-  const auto index = co_await services.collections.index(request.caller);
+  std::map<int, std::optional<IndexCounts>> indexes;
   json::Writer out;
   out.begin_object().key("collections").begin_array();
   for (const Collection& collection : collections) {
+    const int generation = collection.generation;
+    if (!indexes.contains(generation)) {
+      indexes[generation] = co_await services.collections.index(request.caller, generation);
+    }
     const CollectionCounts counts =
         co_await services.documents.counts(request.caller, collection.name);
-    write_collection(out, collection, counts, index);
+    write_collection(out, collection, counts, indexes[generation]);
   }
   out.end_array().end_object();
   co_return Response{200, out.take()};
@@ -58,7 +64,7 @@ net::awaitable<Response> get_collection(const Request& request, Services& servic
   if (!collection) co_return Response{collection.error()};
   const CollectionCounts counts =
       co_await services.documents.counts(request.caller, collection->name);
-  const auto index = co_await services.collections.index(request.caller);
+  const auto index = co_await services.collections.index(request.caller, collection->generation);
   json::Writer out;
   write_collection(out, *collection, counts, index);
   co_return Response{200, out.take()};
@@ -81,7 +87,8 @@ net::awaitable<Response> put_collection(const Request& request, Services& servic
   if (!stored) co_return Response{stored.error()};
   const CollectionCounts counts =
       co_await services.documents.counts(request.caller, stored->collection.name);
-  const auto index = co_await services.collections.index(request.caller);
+  const auto index =
+      co_await services.collections.index(request.caller, stored->collection.generation);
   json::Writer out;
   write_collection(out, stored->collection, counts, index);
   co_return Response{stored->created ? 201U : 200U, out.take()};

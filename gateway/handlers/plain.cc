@@ -223,7 +223,9 @@ net::awaitable<Response> plain_upload_pdf(const Request& request, Services& serv
 net::awaitable<Response> plain_stats(const Request& request, Services& services) {
   const CollectionCounts counts =
       co_await services.documents.counts(request.caller, std::string{kDefaultCollection});
-  const auto index = co_await services.collections.index(request.caller);
+  const auto answering = services.collections.get(std::string{kDefaultCollection});
+  const int generation = answering ? answering->generation : 1;
+  const auto index = co_await services.collections.index(request.caller, generation);
   const auto collections = co_await services.collections.list(request.caller);
   json::Writer out;
   out.begin_object()

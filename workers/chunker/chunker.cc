@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kStage = "chunker";
 
-DocumentProgress progress_of(const TextEvent& event, DocumentProgress::State state,
+DocumentProgress progress_of(const TextEvent& event, DocumentProgress::State state, int generation,
                              const Clock& clock) {
   DocumentProgress progress;
   progress.document = event.document;
@@ -20,19 +20,28 @@ DocumentProgress progress_of(const TextEvent& event, DocumentProgress::State sta
   progress.removal = event.removed;
   progress.at = clock.wall_now();
   progress.pages = event.pages;
+  progress.generation = generation;
   return progress;
 }
 
 }  // namespace
 
-Chunker::Chunker(const Tokenizer& tokenizer, ChunkerOptions options, int generation,
-                 const Clock& clock)
-    : tokenizer_{tokenizer}, options_{options}, generation_{generation}, clock_{clock} {}
+Chunker::Chunker(const Tokenizer& tokenizer, ChunkerOptions options, const Generations& generations,
+                 int generation, const Clock& clock)
+    : tokenizer_{tokenizer},
+      options_{options},
+      generations_{generations},
+      generation_{generation},
+      clock_{clock} {}
 
 std::vector<Result<Outputs>> Chunker::process(std::span<const Record> batch) {
   std::vector<Result<Outputs>> results;
   results.reserve(batch.size());
   for (const Record& record : batch) {
+    if (!generations_.covers(generation_, collection_of(record.key))) {
+      results.emplace_back(Outputs{});
+      continue;
+    }
     const Result<TextEvent> event = text_event_from(record);
     if (event) {
       results.emplace_back(chunk(*event));
@@ -63,7 +72,8 @@ Outputs Chunker::chunk(const TextEvent& event) const {
     outputs.push_back(to_record(out, generation_));
   }
   if (!event.removed) {
-    DocumentProgress progress = progress_of(event, DocumentProgress::State::chunked, clock_);
+    DocumentProgress progress =
+        progress_of(event, DocumentProgress::State::chunked, generation_, clock_);
     progress.chunks = out.chunks_total;
     outputs.push_back(to_record(progress));
   }
@@ -73,7 +83,8 @@ Outputs Chunker::chunk(const TextEvent& event) const {
 Outputs Chunker::given_up(const Record& record, const Error& error) {
   const Result<TextEvent> event = text_event_from(record);
   if (!event) return {};  // nobody to tell: the dead letter has the record
-  DocumentProgress progress = progress_of(*event, DocumentProgress::State::failed, clock_);
+  DocumentProgress progress =
+      progress_of(*event, DocumentProgress::State::failed, generation_, clock_);
   progress.error = error.message;
   progress.error_stage = kStage;
   return {to_record(progress)};

@@ -31,7 +31,7 @@ std::vector<Work> decode(std::span<const Record> batch, std::vector<std::string>
   return work;
 }
 
-DocumentProgress progress_of(const ChunkEvent& event, DocumentProgress::State state,
+DocumentProgress progress_of(const ChunkEvent& event, DocumentProgress::State state, int generation,
                              const Clock& clock) {
   DocumentProgress progress;
   progress.document = event.document;
@@ -40,6 +40,7 @@ DocumentProgress progress_of(const ChunkEvent& event, DocumentProgress::State st
   progress.at = clock.wall_now();
   progress.pages = event.pages;
   progress.chunks = event.chunks_total;
+  progress.generation = generation;
   return progress;
 }
 
@@ -80,7 +81,8 @@ std::vector<Result<Outputs>> Embedder::process(std::span<const Record> batch) {
     const ChunkEvent& done = out.chunk_batch;
     Outputs outputs{to_record(out, generation_)};
     if (!done.removed && done.batch + 1 == done.batches) {
-      outputs.push_back(to_record(progress_of(done, DocumentProgress::State::embedded, clock_)));
+      outputs.push_back(
+          to_record(progress_of(done, DocumentProgress::State::embedded, generation_, clock_)));
     }
     results.emplace_back(std::move(outputs));
   }
@@ -90,7 +92,8 @@ std::vector<Result<Outputs>> Embedder::process(std::span<const Record> batch) {
 Outputs Embedder::given_up(const Record& record, const Error& error) {
   const Result<ChunkEvent> event = chunk_event_from(record);
   if (!event) return {};  // nobody to tell: the dead letter has the record
-  DocumentProgress progress = progress_of(*event, DocumentProgress::State::failed, clock_);
+  DocumentProgress progress =
+      progress_of(*event, DocumentProgress::State::failed, generation_, clock_);
   progress.error = error.message;
   progress.error_stage = kStage;
   return {to_record(progress)};

@@ -28,16 +28,29 @@ bool needs_vector(const Query& query) { return query.mode != SearchMode::lexical
 
 }  // namespace
 
-QueryEmbedder::QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, int generation,
-                             const Clock& clock)
-    : model_{model}, partitions_{partitions}, generation_{generation}, clock_{clock} {}
+QueryEmbedder::QueryEmbedder(EmbeddingModel& model, std::int32_t partitions,
+                             const Generations& generations, int generation, const Clock& clock)
+    : model_{model},
+      partitions_{partitions},
+      generations_{generations},
+      generation_{generation},
+      clock_{clock} {}
+
+// The first generation's also has what no other one takes: what cannot be read, and what is for a
+// generation that is gone.
+bool QueryEmbedder::is_ours(const Result<Query>& query) const {
+  if (query && query->generation == generation_) return true;
+  if (generation_ != 1) return false;
+  return !query || !generations_.covers(query->generation, query->collection);
+}
 
 std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batch) {
   std::vector<Result<Query>> queries;
   std::vector<std::string> questions;
   for (const Record& record : batch) {
     queries.push_back(query_from(record));
-    if (queries.back() && needs_vector(*queries.back())) {
+    if (queries.back() && queries.back()->generation == generation_ &&
+        needs_vector(*queries.back())) {
       questions.push_back(queries.back()->question);
     }
   }
@@ -51,8 +64,13 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
   std::vector<Result<Outputs>> results;
   std::size_t row = 0;
   for (const Result<Query>& query : queries) {
-    if (!query) {
+    if (!is_ours(query)) {
+      results.emplace_back(Outputs{});
+    } else if (!query) {
       results.emplace_back(query.error());
+    } else if (query->generation != generation_) {
+      results.emplace_back(rejected("generation " + std::to_string(query->generation) +
+                                    " of the collection is gone"));
     } else if (!needs_vector(*query)) {
       results.emplace_back(searches_for(*query, {}, 0, partitions_, generation_));
     } else if (!vectors) {

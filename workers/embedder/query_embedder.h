@@ -3,25 +3,32 @@
 #include <cstdint>
 
 #include "common/clock.h"
+#include "schemas/query.h"
 #include "workers/model/embedding_model.h"
+#include "workers/runtime/generations.h"
 #include "workers/runtime/stage.h"
 
 namespace millrace {
 
-// `queries` to `searches.gN`, one record per index partition. All questions that wait are embedded
-// in one call, in a lane that bulk batches cannot hold up; those that are looked for by their words
-// alone need no vector. One runner's thread; model and clock outlive it.
+// `queries` to `searches.gN`, one record per index partition, of those that its generation answers.
+// All questions that wait are embedded in one call, in a lane that bulk batches cannot hold up;
+// those that are looked for by their words alone need no vector. One runner's thread; what it
+// borrows outlives it.
 class QueryEmbedder : public Stage {
  public:
-  QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, int generation, const Clock& clock);
+  QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, const Generations& generations,
+                int generation, const Clock& clock);
 
   std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
   // A `failed` answer, so that nobody waits in vain.
   Outputs given_up(const Record& record, const Error& error) override;
 
  private:
+  bool is_ours(const Result<Query>& query) const;
+
   EmbeddingModel& model_;
   const std::int32_t partitions_;
+  const Generations& generations_;
   const int generation_;
   const Clock& clock_;
 };

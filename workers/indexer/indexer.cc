@@ -17,7 +17,7 @@ constexpr std::string_view kStage = "indexer";
 
 bool holds_back(const Error& error) { return error.kind != Error::Kind::rejected; }
 
-DocumentProgress progress_of(const ChunkEvent& event, const Clock& clock) {
+DocumentProgress progress_of(const ChunkEvent& event, int generation, const Clock& clock) {
   DocumentProgress progress;
   progress.document = event.document;
   progress.removal = event.removed;
@@ -26,6 +26,7 @@ DocumentProgress progress_of(const ChunkEvent& event, const Clock& clock) {
   progress.at = clock.wall_now();
   progress.pages = event.pages;
   progress.chunks = event.chunks_total;
+  progress.generation = generation;
   return progress;
 }
 
@@ -71,7 +72,7 @@ Result<Outputs> Indexer::apply(const Record& record) {
   if (!change) return with_context("index a document", change.error());
   Outputs outputs;
   if (change->kind == IndexChange::Kind::swapped || change->kind == IndexChange::Kind::removed) {
-    outputs.push_back(to_record(progress_of(event->chunk_batch, clock_)));
+    outputs.push_back(to_record(progress_of(event->chunk_batch, indexes_.generation(), clock_)));
   }
   for (std::string& key : change->superseded_keys) {
     outputs.push_back(tombstone_for(record, std::move(key)));
@@ -84,7 +85,7 @@ Outputs Indexer::given_up(const Record& record, const Error& error) {
   if (record.tombstone) return outputs;
   const Result<EmbeddingEvent> event = embedding_event_from(record);
   if (!event) return outputs;  // nobody can say whose it was: the dead letter has it
-  DocumentProgress progress = progress_of(event->chunk_batch, clock_);
+  DocumentProgress progress = progress_of(event->chunk_batch, indexes_.generation(), clock_);
   progress.state = DocumentProgress::State::failed;
   progress.error = error.message;
   progress.error_stage = kStage;

@@ -28,7 +28,8 @@ class ChunkerTest : public testing::Test {
     return chunker_.process(std::span{&record, 1}).front();
   }
   FakeClock clock_;
-  Chunker chunker_{kTokenizer, {.chunk_tokens = 16, .overlap_tokens = 0}, 1, clock_};
+  Generations generations_;
+  Chunker chunker_{kTokenizer, {.chunk_tokens = 16, .overlap_tokens = 0}, generations_, 1, clock_};
 };
 
 TEST_F(ChunkerTest, sends_batches_that_say_how_many_there_are_and_then_the_progress) {
@@ -51,6 +52,23 @@ TEST_F(ChunkerTest, sends_batches_that_say_how_many_there_are_and_then_the_progr
   ASSERT_TRUE(progress);
   EXPECT_EQ(progress->state, DocumentProgress::State::chunked);
   EXPECT_EQ(progress->chunks, 150);
+}
+
+TEST_F(ChunkerTest, leaves_collections_alone_that_are_not_in_its_generation) {
+  Collection moved{.name = "default", .generation = 7};
+  moved.generations = {{.number = 7}};
+  ASSERT_TRUE(generations_.apply(to_record(moved)));
+  const Result<Outputs> outputs = process(to_record(text_event("Ten words.")));
+  ASSERT_TRUE(outputs);
+  EXPECT_TRUE(outputs->empty());
+
+  Chunker other{kTokenizer, {.chunk_tokens = 16, .overlap_tokens = 0}, generations_, 7, clock_};
+  const Record record = to_record(text_event("Ten words."));
+  const Result<Outputs> made = other.process(std::span{&record, 1}).front();
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->size(), 2U);
+  EXPECT_EQ(made->front().topic, "chunks.g7");
+  EXPECT_EQ(document_progress_from(made->back())->generation, 7);
 }
 
 TEST_F(ChunkerTest, passes_a_removal_on) {

@@ -25,7 +25,8 @@ class QueryEmbedderTest : public testing::Test {
  protected:
   FakeEmbeddingModel model_{8};
   FakeClock clock_;
-  QueryEmbedder embedder_{model_, 3, 1, clock_};
+  Generations generations_;
+  QueryEmbedder embedder_{model_, 3, generations_, 1, clock_};
 };
 
 TEST_F(QueryEmbedderTest, embeds_waiting_questions_together_and_asks_every_partition) {
@@ -77,6 +78,36 @@ TEST_F(QueryEmbedderTest, does_not_embed_what_is_looked_for_by_its_words_alone) 
   results = embedder_.process(batch);
   EXPECT_TRUE(results[0]);
   EXPECT_FALSE(results[1]);
+}
+
+TEST_F(QueryEmbedderTest, leaves_questions_to_the_generation_that_they_are_for) {
+  Collection both{.name = "default", .generation = 7};
+  both.generations = {{.number = 1, .state = Generation::State::kept}, {.number = 7}};
+  ASSERT_TRUE(generations_.apply(to_record(both)));
+  Query query = query_of("first");
+  query.collection = "default";
+  query.generation = 7;
+  Query gone = query;
+  gone.generation = 5;
+  Record broken = to_record(query);
+  broken.value = "{";
+  const std::vector<Record> batch{to_record(query), to_record(gone), broken};
+  const auto by_first = embedder_.process(batch);
+  ASSERT_TRUE(by_first[0]);
+  EXPECT_TRUE(by_first[0]->empty());
+  ASSERT_FALSE(by_first[1]) << "nobody else tells its asker";
+  EXPECT_EQ(by_first[1].error().kind, Error::Kind::rejected);
+  EXPECT_FALSE(by_first[2]);
+
+  QueryEmbedder seventh{model_, 3, generations_, 7, clock_};
+  const auto by_seventh = seventh.process(batch);
+  ASSERT_TRUE(by_seventh[0]);
+  ASSERT_EQ(by_seventh[0]->size(), 3U);
+  EXPECT_EQ(by_seventh[0]->front().topic, "searches.g7");
+  ASSERT_TRUE(by_seventh[1]);
+  EXPECT_TRUE(by_seventh[1]->empty());
+  ASSERT_TRUE(by_seventh[2]) << "one dead letter is enough";
+  EXPECT_TRUE(by_seventh[2]->empty());
 }
 
 TEST_F(QueryEmbedderTest, tells_the_asker_when_a_question_is_given_up) {

@@ -26,7 +26,9 @@ DocumentProgress progress_of(std::size_t sequence, State state, std::string stag
   return progress;
 }
 
-void feed(const Record& record, Rows& rows) {
+void feed(Record record, Rows& rows) {
+  if (record.offset < 0) record.offset = 0;  // somewhere
+  record.partition = 0;
   const auto found = rows.find(std::string{partition_key(record.key)});
   const std::optional<std::string> current =
       found == rows.end() ? std::nullopt : std::optional{found->second};
@@ -41,7 +43,9 @@ void feed(const Record& record, Rows& rows) {
 
 // What a topic may hold: revisions overtake one another, but not within a stage, since a document's
 // records stay in one partition. Acceptances, which gateways write beside that, come at any time.
-// Some revisions fail on the way, some delete the document.
+// Some revisions fail on the way, some delete the document. Another generation follows at a pace of
+// its own with the steps behind the text.
+constexpr int kOther = 7;
 std::vector<Record> random_topic(std::mt19937& random) {
   const std::size_t revisions = 1 + random() % 5;
   std::vector<std::vector<State>> ways;
@@ -70,7 +74,17 @@ std::vector<Record> random_topic(std::mt19937& random) {
     if (ready.empty()) break;
     const std::size_t next = ready[random() % ready.size()];
     const std::size_t step = done[next]++;
-    add(progress_of(next, ways[next][step], "stage " + std::to_string(step)), topic.size());
+    add(progress_of(next, ways[next][step], step == 0 ? "extractor" : std::to_string(step)),
+        topic.size());
+  }
+  std::size_t place = 0;
+  for (std::size_t i = 0; i < revisions; ++i) {
+    for (std::size_t step = 1; step < ways[i].size(); ++step) {
+      DocumentProgress progress = progress_of(i, ways[i][step], std::to_string(step));
+      progress.generation = kOther;
+      place += random() % (topic.size() - place + 1);
+      add(progress, place++);
+    }
   }
   for (std::size_t i = 0; i < revisions; ++i) {
     add(progress_of(i, State::accepted), random() % (topic.size() + 1));
@@ -110,9 +124,50 @@ TEST(DocumentsTable, is_the_same_whenever_it_reads) {
     }
     ASSERT_EQ(late, along) << "round " << round << ", away from " << away;
     ASSERT_EQ(along.size(), 1U);
-    const auto status = document_from_row("c/d", along.begin()->second);
-    ASSERT_TRUE(status && is_final(status->progress.state)) << "round " << round;
+    for (const int generation : {1, kOther}) {
+      const std::string& row = along.begin()->second;
+      const auto status = document_from_row("c/d", row, generation);
+      ASSERT_TRUE(status && is_final(status->progress.state)) << "round " << round;
+      const auto head = stored_document_head(row, generation);
+      ASSERT_TRUE(head);
+      ASSERT_EQ(head->state, status->progress.state) << "round " << round;
+      ASSERT_EQ(head->sequence, status->progress.document.sequence) << "round " << round;
+    }
   }
+}
+
+TEST(DocumentsTable, shows_each_generation_as_far_as_it_is) {
+  const auto state_in = [](const Rows& rows, int generation) {
+    return document_from_row("c/d", rows.begin()->second, generation)->progress.state;
+  };
+  Rows rows;
+  feed(to_record(progress_of(0, State::extracted)), rows);
+  EXPECT_EQ(state_in(rows, kOther), State::extracted);
+  feed(to_record(progress_of(0, State::indexed)), rows);
+  EXPECT_EQ(state_in(rows, 1), State::indexed);
+  EXPECT_EQ(state_in(rows, kOther), State::extracted) << "the other has no chunks of it yet";
+  DocumentProgress other = progress_of(0, State::failed, "chunker");
+  other.generation = kOther;
+  feed(to_record(other), rows);
+  EXPECT_EQ(state_in(rows, kOther), State::failed);
+  EXPECT_EQ(state_in(rows, 1), State::indexed);
+  feed(to_record(progress_of(1, State::accepted)), rows);
+  EXPECT_EQ(state_in(rows, 1), State::accepted);
+  EXPECT_EQ(state_in(rows, kOther), State::accepted) << "a newer revision is everybody's";
+  feed(to_record(progress_of(1, State::failed, "extractor")), rows);
+  EXPECT_EQ(state_in(rows, kOther), State::failed);
+}
+
+TEST(DocumentsTable, reads_rows_that_an_earlier_version_wrote) {
+  const std::string row = "0:4 indexed 12\n" + to_record(progress_of(3, State::indexed)).value;
+  EXPECT_EQ(stored_document_head(row, 1)->chunks, 12);
+  EXPECT_EQ(document_from_row("c/d", row, 1)->progress.state, State::indexed);
+  Rows rows{{"c/d", row}};
+  DocumentProgress other = progress_of(3, State::indexed);
+  other.generation = kOther;
+  feed(to_record(other), rows);
+  EXPECT_EQ(document_from_row("c/d", rows.begin()->second, kOther)->progress.state, State::indexed);
+  EXPECT_EQ(stored_document_head(rows.begin()->second, 1)->chunks, 12);
 }
 
 TEST(DocumentsTable, forgets_a_document_with_its_acceptance_only) {

@@ -95,6 +95,7 @@ Query query() {
   query.diversity = 0.25;
   query.groups = {"millers"};
   query.principal = "ci";
+  query.generation = 12;
   query.asked_at = at(2);
   return query;
 }
@@ -255,6 +256,21 @@ class Samples {
   std::vector<Sample> all_;
 };
 
+Collection reindexed() {
+  Collection collection{"default", "", 12, at(0)};
+  collection.generations = {
+      {.number = 1, .state = Generation::State::kept, .settings = {}, .since = at(5)},
+      {.number = 12,
+       .state = Generation::State::serving,
+       .settings = {.chunk_tokens = 128, .chunk_overlap_tokens = 0},
+       .since = at(5)},
+      {.number = 17,
+       .state = Generation::State::building,
+       .settings = {.chunk_tokens = 512, .chunk_overlap_tokens = {}},
+       .since = at(6)}};
+  return collection;
+}
+
 IndexState index_state() {
   IndexState state{.generation = 3, .partition = 1, .position = 4711, .at = at(9), .counts = {}};
   state.counts.all = {12, 345};
@@ -268,6 +284,7 @@ IndexState index_state() {
 
 void add_documents(Samples& samples) {
   samples.add(Collection{"hand-books_2", "What the mill needs", 3, at(0)}, collection_from);
+  samples.add(reindexed(), collection_from);
   samples.add(index_state(), index_state_from);
   samples.add(DocumentEvent{unstored(full_ref()), DocumentEvent::Operation::put,
                             std::string{"%PDF-1.7\n\0\r\n\xff", 13}},
@@ -307,6 +324,9 @@ void add_documents(Samples& samples) {
       document_progress_from);
   samples.add(DocumentProgress{plain_ref(), DocumentProgress::State::failed, true, at(6), 0, 0,
                                "the file is encrypted", "extractor"},
+              document_progress_from);
+  samples.add(DocumentProgress{full_ref(), DocumentProgress::State::indexed, false, at(7), 12, 132,
+                               "", "", 12},
               document_progress_from);
 }
 

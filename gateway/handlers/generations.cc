@@ -1,0 +1,126 @@
+#include "gateway/handlers/generations.h"
+
+#include <charconv>
+
+#include "common/ids.h"
+#include "gateway/generations.h"
+#include "gateway/handlers/fields.h"
+
+namespace millrace {
+namespace {
+
+// As the settings of the same names.
+constexpr std::int64_t kChunkTokensMin = 16;
+constexpr std::int64_t kChunkTokensMax = 512;
+constexpr std::int64_t kOverlapTokensMax = 256;
+
+void write_members(json::Writer& out, const Generation& generation) {
+  out.field("generation", static_cast<std::int64_t>(generation.number))
+      .field("state", to_string(generation.state));
+  const GenerationSettings& settings = generation.settings;
+  out.key("settings").begin_object();
+  if (settings.chunk_tokens) out.field("chunk_tokens", *settings.chunk_tokens);
+  if (settings.chunk_overlap_tokens) {
+    out.field("chunk_overlap_tokens", *settings.chunk_overlap_tokens);
+  }
+  out.end_object();
+  if (generation.since != Clock::Wall{}) out.field("since", format_time(generation.since));
+}
+
+Response told(unsigned status, const Reply<Generation>& reply) {
+  if (!reply) return Response{reply.error()};
+  json::Writer out;
+  out.begin_object();
+  write_members(out, *reply);
+  out.end_object();
+  return Response{status, out.take()};
+}
+
+Reply<int> number_of(const Request& request) {
+  const std::string text{request.param("n")};
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 1) {
+    return bad_request("\"" + text + "\" is no number of a generation: they are 1, 2, …");
+  }
+  return number;
+}
+
+using Turn = net::awaitable<Reply<Generation>> (GenerationService::*)(const Caller&, std::string,
+                                                                      int);
+
+net::awaitable<Response> turn(const Request& request, Services& services, Turn what) {
+  const Reply<int> number = number_of(request);
+  if (!number) co_return Response{number.error()};
+  co_return told(
+      200, co_await (services.generations.*what)(request.caller, request.param("c"), *number));
+}
+
+}  // namespace
+
+net::awaitable<Response> post_reindex(const Request& request, Services& services) {
+  const auto body = parse_json_body(request);
+  if (!body) co_return Response{body.error()};
+  std::int64_t tokens = 0;
+  std::int64_t overlap = 0;
+  json::ObjectReader in{body->root(), "reindex"};
+  const bool has_tokens = in.optional("chunk_tokens", tokens, kChunkTokensMin, kChunkTokensMax);
+  const bool has_overlap = in.optional("chunk_overlap_tokens", overlap, 0, kOverlapTokensMax);
+  if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  if (has_overlap && !has_tokens) {
+    co_return Response{bad_field("chunk_overlap_tokens", "needs chunk_tokens beside it")};
+  }
+  if (has_overlap && overlap >= tokens) {
+    co_return Response{bad_field("chunk_overlap_tokens", "must be less than chunk_tokens")};
+  }
+  GenerationSettings settings;
+  if (has_tokens) settings.chunk_tokens = tokens;
+  if (has_overlap) settings.chunk_overlap_tokens = overlap;
+  co_return told(202, co_await services.generations.build(request.caller, request.param("c"),
+                                                          std::move(settings)));
+}
+
+net::awaitable<Response> list_generations(const Request& request, Services& services) {
+  const auto views = co_await services.generations.list(request.caller, request.param("c"));
+  if (!views) co_return Response{views.error()};
+  json::Writer out;
+  out.begin_object().key("generations").begin_array();
+  for (const GenerationView& view : *views) {
+    out.begin_object();
+    write_members(out, view.generation);
+    out.field("documents", view.documents)
+        .field("chunks", view.chunks)
+        .field("failed", view.failed)
+        .field("behind", view.behind)
+        .end_object();
+  }
+  out.end_array().end_object();
+  co_return Response{200, out.take()};
+}
+
+net::awaitable<Response> serve_generation(const Request& request, Services& services) {
+  const Reply<int> number = number_of(request);
+  if (!number) co_return Response{number.error()};
+  const auto body = parse_json_body(request);
+  if (!body) co_return Response{body.error()};
+  bool force = false;
+  json::ObjectReader in{body->root(), "serve"};
+  in.optional("force", force);
+  if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  co_return told(
+      200, co_await services.generations.serve(request.caller, request.param("c"), *number, force));
+}
+
+net::awaitable<Response> pause_generation(const Request& request, Services& services) {
+  co_return co_await turn(request, services, &GenerationService::pause);
+}
+
+net::awaitable<Response> resume_generation(const Request& request, Services& services) {
+  co_return co_await turn(request, services, &GenerationService::resume);
+}
+
+net::awaitable<Response> delete_generation(const Request& request, Services& services) {
+  co_return co_await turn(request, services, &GenerationService::remove);
+}
+
+}  // namespace millrace

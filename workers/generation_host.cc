@@ -1,0 +1,171 @@
+#include "workers/generation_host.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "common/logging.h"
+#include "schemas/topics.h"
+
+namespace millrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kRecordsMax = 256;
+constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
+constexpr std::chrono::milliseconds kWait{500};  // for records, and between two tries
+
+// Of a folder gN; 0: it is none.
+int generation_of(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  int number = 0;
+  if (!name.starts_with('g')) return 0;
+  const auto [end, error] = std::from_chars(name.data() + 1, name.data() + name.size(), number);
+  return error == std::errc{} && end == name.data() + name.size() ? number : 0;
+}
+
+ChunkerOptions with_settings(ChunkerOptions options, const GenerationSettings& settings) {
+  if (settings.chunk_tokens)
+    options.chunk_tokens = static_cast<std::size_t>(*settings.chunk_tokens);
+  if (settings.chunk_overlap_tokens) {
+    options.overlap_tokens = static_cast<std::size_t>(*settings.chunk_overlap_tokens);
+  }
+  return options;
+}
+
+}  // namespace
+
+GenerationHost::GenerationHost(GenerationHostOptions options, Generations& generations,
+                               std::function<void(const Error&)> on_fatal)
+    : options_{std::move(options)}, generations_{generations}, on_fatal_{std::move(on_fatal)} {}
+
+GenerationHost::~GenerationHost() { stop(); }
+
+Status GenerationHost::start() {
+  if (Status read = read_all(); !read) return read;
+  if (Status done = reconcile(); !done) return done;
+  thread_ = std::jthread{[this](const std::stop_token& stop) { follow(stop); }};
+  return {};
+}
+
+void GenerationHost::stop() {
+  thread_.request_stop();
+  if (reader_) reader_->wake();
+  if (thread_.joinable()) thread_.join();
+  std::vector<std::jthread> stopping;
+  for (auto& [number, hosted] : hosted_) {
+    stopping.emplace_back([&runners = *hosted.runners] { runners.stop(); });
+  }
+  stopping.clear();
+  hosted_.clear();
+}
+
+Status GenerationHost::read_all() {
+  const TopicPartition source{std::string{topics::kCollections}, 0};
+  const Result<Offset> begin = options_.resources.log.begin_offset(source);
+  if (!begin) return begin.error();
+  const Result<Offset> end = options_.resources.log.end_offset(source);
+  if (!end) return end.error();
+  Result<std::unique_ptr<LogReader>> reader =
+      options_.resources.log.open_reader({{source, *begin}});
+  if (!reader) return reader.error();
+  reader_ = std::move(*reader);
+  while (true) {
+    const Offsets positions = reader_->positions();
+    const auto at = positions.find(source);
+    if (at == positions.end() || at->second >= *end) return {};
+    Result<std::vector<Record>> records = reader_->poll(kRecordsMax, kBytesMax, kWait);
+    if (!records) return records.error();
+    apply(*records);
+  }
+}
+
+void GenerationHost::follow(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const Result<std::vector<Record>> records = reader_->poll(kRecordsMax, kBytesMax, kWait);
+    if (!records) {
+      log_event(LogLevel::warning, "collections_unreadable", {{"error", records.error().message}});
+      options_.resources.clock.sleep_for(kWait, stop);
+      continue;
+    }
+    apply(*records);
+    if (stop.stop_requested()) return;
+    const Status done = reconcile();
+    if (done) continue;
+    if (done.error().kind == Error::Kind::fatal) return on_fatal_(done.error());
+    log_event(LogLevel::warning, "generation_waits", {{"error", done.error().message}});
+  }
+}
+
+void GenerationHost::apply(const std::vector<Record>& records) {
+  for (const Record& record : records) {
+    if (const Status applied = generations_.apply(record); !applied) {
+      log_event(LogLevel::error, "collection_unreadable",
+                {{"offset", record.offset}, {"error", applied.error().message}});
+    }
+  }
+}
+
+// What is wanted and not there is started, what is there and not wanted is stopped. Tried again
+// after an error.
+Status GenerationHost::reconcile() {
+  std::map<int, Generation> wanted;
+  for (Generation& each : generations_.others()) {
+    if (each.state != Generation::State::paused) wanted.emplace(each.number, std::move(each));
+  }
+  std::erase_if(hosted_, [&](auto& entry) {
+    if (wanted.contains(entry.first)) return false;
+    entry.second.runners->stop();
+    log_event(LogLevel::info, "generation_stopped", {{"generation", entry.first}});
+    return true;
+  });
+  remove_folders();
+  for (const auto& [number, generation] : wanted) {
+    if (hosted_.contains(number)) continue;
+    Result<Hosted> made = host(generation);
+    const std::string context = "generation " + std::to_string(number);
+    if (!made) return with_context(context, made.error());
+    if (Status started = made->runners->start(on_fatal_); !started) {
+      return with_context(context, started.error());
+    }
+    hosted_.emplace(number, std::move(*made));
+    log_event(LogLevel::info, "generation_started", {{"generation", number}});
+  }
+  return {};
+}
+
+Result<GenerationHost::Hosted> GenerationHost::host(const Generation& generation) const {
+  Hosted hosted;
+  StageResources resources = options_.resources;
+  resources.generation = generation.number;
+  resources.chunker = with_settings(resources.chunker, generation.settings);
+  resources.indexed = std::make_shared<PartitionChoice>();
+  if (resources.indexes != nullptr) {
+    IndexSetOptions options = options_.indexes;
+    options.generation = generation.number;
+    Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(options, resources.metrics);
+    if (!opened) return opened.error();
+    hosted.indexes = std::move(*opened);
+    resources.indexes = hosted.indexes.get();
+  }
+  hosted.runners = std::make_unique<RunnerGroup>(options_.rows, resources, options_.runner);
+  return hosted;
+}
+
+// A failure is only disk that is not free yet.
+void GenerationHost::remove_folders() const {
+  if (options_.resources.indexes == nullptr) return;
+  const std::vector<Generation> known = generations_.others();
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator{options_.indexes.directory, error}) {
+    const int number = generation_of(entry.path());
+    if (number <= 1 || std::ranges::count(known, number, &Generation::number) != 0) continue;
+    fs::remove_all(entry.path(), error);
+    log_event(LogLevel::info, "generation_removed", {{"generation", number}});
+  }
+}
+
+}  // namespace millrace
