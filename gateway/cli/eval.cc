@@ -152,13 +152,14 @@ Status check_outputs(const EvalCommand& command, const Evaluation& evaluation) {
     if (!std::ofstream{path, std::ios::app}) return rejected(path + ": cannot be written");
   }
   if (command.run_file.empty()) return {};
+  // Before all the work, where that is to be seen already.
   if (evaluation.queries.empty()) return rejected("--run: there are no judged queries");
   for (const JudgedQuery& each : evaluation.queries) {
-    if (!fits_run_file(each.id)) {
-      return rejected("--run: query \"" + each.id + "\" has a blank, which a run file cannot have");
-    }
+    if (const auto lines = run_lines(each.id, {}); !lines) return lines.error();
   }
-  return {};
+  if (!evaluation.corpus) return {};
+  const auto lines = run_lines("query", evaluation.corpus->ids);
+  return lines ? Status{} : lines.error();
 }
 
 Status write_file(const std::string& path, const std::string& content) {
@@ -235,6 +236,7 @@ ExitCode give_report(const EvalCommand& command, const Report& report) {
 ExitCode run_eval(const EvalCommand& command) {
   Evaluation evaluation;
   evaluation.modes = distinct(command.modes);
+  evaluation.keeps_run = !command.run_file.empty();
   evaluation.index_max = std::chrono::minutes{command.index_minutes};
   Result<Judge> judge = judge_of(command);
   if (!judge) return misuse(judge.error());

@@ -51,9 +51,8 @@ void add_figure(Report& report, std::string name, const Mean& mean) {
   if (mean.cases() != 0) report.figures.push_back({std::move(name), mean.value(), mean.cases()});
 }
 
-template <class Row>
-bool any(const std::vector<Question>& questions, const Row& row) {
-  return std::ranges::any_of(questions, row);
+bool any(const std::vector<Question>& questions, bool (*is)(const Question& question)) {
+  return std::ranges::any_of(questions, is);
 }
 
 }  // namespace
@@ -94,7 +93,10 @@ Result<std::string> measure_retrieval(Exchanges& exchanges, const Target& target
     const auto scores = score_ranking(found[i].ranking, queries[i].judgements);
     for (std::size_t k = 0; scores && k < means.size(); ++k) means[k].add((*scores)[k]);
     times_ms.push_back(found[i].took_ms);
-    lines += run_lines(queries[i].id, found[i].ranking);
+    if (!evaluation.keeps_run) continue;
+    const Result<std::string> some = run_lines(queries[i].id, found[i].ranking);
+    if (!some) return some.error();
+    lines += *some;
   }
   for (std::size_t k = 0; k < means.size(); ++k) {
     add_figure(report, mode + "." + std::string{kRetrievalFigures[k]}, means[k]);

@@ -19,6 +19,7 @@ struct Evaluation {
   std::vector<JudgedQuery> queries;
   std::vector<Question> questions;
   std::vector<std::string> modes;  // at least one; questions are asked in the first
+  bool keeps_run = false;          // the rankings are wanted as a run file
   Judge judge;
   std::chrono::minutes index_max{30};  // until the whole corpus is searchable
 };
@@ -29,7 +30,7 @@ struct Evaluation {
 // Adds the corpus and waits until each document is searchable or has failed.
 Status add_corpus(Exchanges& exchanges, const Target& target, const Evaluation& evaluation,
                   Report& report);
-// Figures and latency of one mode; its lines of a run file too.
+// Figures and latency of one mode; the lines of its run file where that is wanted.
 Result<std::string> measure_retrieval(Exchanges& exchanges, const Target& target,
                                       const Evaluation& evaluation, const std::string& mode,
                                       Report& report);

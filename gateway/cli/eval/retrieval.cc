@@ -30,6 +30,18 @@ double ideal_gain(const Judgements& judgements) {
   return sum;
 }
 
+bool fits_run_file(std::string_view id) {
+  // Beyond ASCII too there are characters that Python's split() takes for a blank.
+  constexpr std::string_view kBlanks[] = {
+      " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",   "\x1d",
+      "\x1e",   "\x1f",   "\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f",
+      "\u205f", "\u3000", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
+      "\u2006", "\u2007", "\u2008", "\u2009", "\u200a"};
+  return !id.empty() && std::ranges::none_of(kBlanks, [&](std::string_view blank) {
+    return id.find(blank) != std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 std::vector<std::string> distinct(std::span<const std::string> ranking) {
@@ -67,26 +79,20 @@ std::optional<RetrievalScores> score_ranking(std::span<const std::string> rankin
                          reciprocal_rank, first ? 1.0 : 0.0};
 }
 
-std::string run_lines(std::string_view query_id, std::span<const std::string> ranking) {
+Result<std::string> run_lines(std::string_view query_id, std::span<const std::string> ranking) {
   const std::vector<std::string> documents = distinct(ranking);
+  const auto refuse = [](const char* what, std::string_view id) {
+    return rejected("a run file cannot have the " + std::string{what} + " \"" + std::string{id} +
+                    "\": ids in it are without blanks");
+  };
+  if (!fits_run_file(query_id)) return refuse("query", query_id);
   std::string out;
   for (std::size_t i = 0; i < documents.size(); ++i) {
+    if (!fits_run_file(documents[i])) return refuse("document", documents[i]);
     out.append(query_id).append(" Q0 ").append(documents[i]).append(" ");
     out += std::to_string(i + 1) + " " + std::to_string(documents.size() - i) + " millrace\n";
   }
   return out;
-}
-
-bool fits_run_file(std::string_view id) {
-  // Beyond ASCII too there are characters that Python's split() takes for a blank.
-  constexpr std::string_view kBlanks[] = {
-      " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1c",   "\x1d",
-      "\x1e",   "\x1f",   "\u0085", "\u00a0", "\u1680", "\u2028", "\u2029", "\u202f",
-      "\u205f", "\u3000", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005",
-      "\u2006", "\u2007", "\u2008", "\u2009", "\u200a"};
-  return !id.empty() && std::ranges::none_of(kBlanks, [&](std::string_view blank) {
-    return id.find(blank) != std::string_view::npos;
-  });
 }
 
 }  // namespace millrace

@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/error.h"
+
 namespace millrace {
 
 // What is measured of a ranking, in the order of RetrievalScores.
@@ -32,9 +34,7 @@ std::optional<RetrievalScores> score_ranking(std::span<const std::string> rankin
 
 // A query's lines of a TREC run file: `query Q0 document rank score millrace`. The score falls by
 // one from rank to rank, so that whoever sorts by score, by rank or by both has the same order.
-std::string run_lines(std::string_view query_id, std::span<const std::string> ranking);
-
-// Run files separate by blanks, so no id may have one.
-bool fits_run_file(std::string_view id);
+// `rejected` where an id has a blank, which is what separates the fields.
+Result<std::string> run_lines(std::string_view query_id, std::span<const std::string> ranking);
 
 }  // namespace millrace

@@ -109,18 +109,21 @@ Ranking order_of(const std::string& run) {
 }
 
 TEST(RunFile, has_the_order_of_the_ranking_without_ties) {
-  EXPECT_EQ(run_lines("q1", Ranking{"b", "a", "b", "c"}),
+  EXPECT_EQ(*run_lines("q1", Ranking{"b", "a", "b", "c"}),
             "q1 Q0 b 1 3 millrace\nq1 Q0 a 2 2 millrace\nq1 Q0 c 3 1 millrace\n");
-  EXPECT_EQ(run_lines("q1", Ranking{}), "");
+  EXPECT_EQ(*run_lines("q1", Ranking{}), "");
   Ranking ranking = numbered(100);
   std::ranges::reverse(ranking);
-  EXPECT_EQ(order_of(run_lines("q", ranking)), ranking);
+  EXPECT_EQ(order_of(*run_lines("q", ranking)), ranking);
 }
 
 TEST(RunFile, takes_no_id_with_a_blank) {
-  EXPECT_TRUE(fits_run_file("doc-1/ü"));
+  EXPECT_TRUE(run_lines("q-1", Ranking{"doc-1/ü"}));
   for (const char* each : {"", "a b", "a\tb", "a\nb", "\u00a0", "x\u3000y", "\u2028"}) {
-    EXPECT_FALSE(fits_run_file(each)) << each;
+    EXPECT_FALSE(run_lines(each, Ranking{"d"})) << each;
+    const auto lines = run_lines("q", Ranking{"d", each});
+    ASSERT_FALSE(lines) << each;
+    EXPECT_THAT(lines.error().message, ::testing::HasSubstr("document \"" + std::string{each}));
   }
 }
 
