@@ -119,15 +119,16 @@ class EvalTest(unittest.TestCase):
 
     def test_figures_are_those_of_the_run_file(self):
         run, report = self.folder / "a.run", self.folder / "a.json"
-        done = self.eval(RETRIEVAL, "--mode", "hybrid", "--mode", "dense", "--run", run, "--json", report,
-                         "--min", "ndcg@10=.95", "--concurrency", "3")
+        done = self.eval(RETRIEVAL, "--mode", "hybrid", "--mode", "dense", "--mode", "lexical", "--run", run,
+                         "--json", report, "--thresholds", RETRIEVAL / "thresholds.yaml", "--concurrency", "3")
         figures = json.loads(report.read_text())["figures"]
         qrels = RETRIEVAL / "qrels.tsv"
-        for mode, path in (("hybrid", run), ("dense", pathlib.Path(f"{run}.dense"))):
+        for mode, path in (("hybrid", run), ("dense", pathlib.Path(f"{run}.dense")),
+                           ("lexical", pathlib.Path(f"{run}.lexical"))):
             for name, value in figures_of_run(path, qrels).items():
                 self.assertAlmostEqual(figures[f"{mode}.{name}"], value, places=12, msg=(mode, name))
         self.assertNotEqual(figures["hybrid.ndcg@10"], figures["dense.ndcg@10"])
-        self.assertIn("42 documents, 21 queries", done.stdout)
+        self.assertIn("42 documents, 21 queries, 9 questions", done.stdout)
         self.assertRegex(done.stdout, r"ok +hybrid\.ndcg@10 is ")
         self.assert_nothing_left()
 
@@ -156,7 +157,7 @@ class EvalTest(unittest.TestCase):
                 ([RETRIEVAL, "--min", "ndcg=.7"], "ndcg@10"),
                 ([RETRIEVAL, "--min", "ndcg@10=7"], "from 0 to 1"),
                 ([RETRIEVAL, "--min", "dense.ndcg@10=.7"], "not measured"),
-                ([RETRIEVAL, "--min", "faithfulness=.7"], "not measured"),
+                ([RETRIEVAL, "--min", "judged_faithfulness=.7"], "not measured"),
                 ([RETRIEVAL, "--baseline", RETRIEVAL / "qrels.tsv"], "qrels.tsv"),
                 ([RETRIEVAL, "--split", "dev"], "qrels/dev.tsv"),
                 ([RETRIEVAL, "--judge-url", "http://127.0.0.1:9"], "--judge-model"),
