@@ -8,10 +8,14 @@
 
 namespace millrace {
 
-void add_client_options(CLI::App& command, ClientOptions& options) {
+void add_connection_options(CLI::App& command, ClientOptions& options) {
   command.add_option("--server", options.server,
                      "address of the gateway; else MILLRACE_SERVER, else http://127.0.0.1:8000");
   command.add_option("--api-key", options.api_key, "API key; else MILLRACE_API_KEY");
+}
+
+void add_client_options(CLI::App& command, ClientOptions& options) {
+  add_connection_options(command, options);
   command.add_option("-c,--collection", options.collection, "collection")->capture_default_str();
   command.add_flag("--json", options.json, "print the server's JSON");
 }

@@ -27,6 +27,7 @@ void add_serve_command(CLI::App& app, CommandRun& run);
 void add_add_command(CLI::App& app, CommandRun& run);
 void add_ask_command(CLI::App& app, CommandRun& run);
 void add_search_command(CLI::App& app, CommandRun& run);
+void add_eval_command(CLI::App& app, CommandRun& run);
 void add_status_command(CLI::App& app, CommandRun& run);
 void add_reindex_command(CLI::App& app, CommandRun& run);
 void add_generations_command(CLI::App& app, CommandRun& run);
@@ -39,7 +40,8 @@ struct ClientOptions {
   std::string collection = "default";
   bool json = false;  // print the server's JSON instead of text for people
 };
-void add_client_options(CLI::App& command, ClientOptions& options);
+void add_connection_options(CLI::App& command, ClientOptions& options);  // the first two
+void add_client_options(CLI::App& command, ClientOptions& options);      // all
 
 // The gateway as the commands see it. One exchange at a time per call; thread-safe.
 class Client {

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   millrace::add_add_command(app, run);
   millrace::add_ask_command(app, run);
   millrace::add_search_command(app, run);
+  millrace::add_eval_command(app, run);
   millrace::add_status_command(app, run);
   millrace::add_reindex_command(app, run);
   millrace::add_generations_command(app, run);
