@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "gateway/counts.h"
+#include "gateway/dead_letters.h"
 #include "gateway/gateway.h"
 #include "gateway/http_types.h"
 #include "gateway/idempotency.h"
@@ -168,6 +169,7 @@ struct Services {
   DocumentService& documents;
   CollectionService& collections;
   QueryService& queries;
+  DeadLetterService& dead_letters;
   IdempotencyCache& idempotency;
   MetricsRegistry& metrics;
   Readiness& readiness;
