@@ -30,6 +30,7 @@ struct Backend {
   Table& transcripts;
   Table& texts;
   Table& indexes;
+  Table& letters;
   AnswerHub& answers;
   ProgressHub& progress;
   RecentWrites<std::optional<Collection>>& recent_collections;  // empty value: deleted

@@ -100,19 +100,32 @@ std::optional<DocumentStatus> LogDocumentService::find(const std::string& collec
   return furthest;
 }
 
-net::awaitable<Status> LogDocumentService::store(const Caller& caller, DocumentRecords built) {
-  const auto stored = co_await backend_.appender.append(std::move(built.records));
-  if (!stored) co_return Status{stored.error()};
+net::awaitable<LogDocumentService::Stored> LogDocumentService::store(const Caller& caller,
+                                                                     DocumentRecords built) {
+  std::vector<std::string> keys;
+  for (const DocumentProgress& each : built.progress) keys.push_back(document_key(each.document));
+  const auto turn = co_await turns_.to_write(std::move(keys));
+  if (!turn) {
+    co_return Stored{unavailable("one of the documents is being sent again; try again shortly")};
+  }
+  co_return co_await store_in_turn(caller, std::move(built));
+}
+
+net::awaitable<LogDocumentService::Stored> LogDocumentService::store_in_turn(
+    const Caller& caller, DocumentRecords built) {
+  auto stored = co_await backend_.appender.append(std::move(built.records));
+  if (!stored) co_return Stored{stored.error()};
+  std::erase_if(*stored,
+                [](const Position& each) { return each.source.topic != topics::kDocuments; });
   std::vector<Record> progress;
   for (const Position& position : *stored) {
-    if (position.source.topic != topics::kDocuments) continue;
     DocumentProgress& accepted = built.progress[progress.size()];
     accepted.document.sequence = position.offset;
     progress.push_back(to_record(accepted));
     progress.back().set_header(headers::kTraceparent, caller.traceparent);
   }
   const auto positions = co_await backend_.appender.append(std::move(progress));
-  if (!positions) co_return Status{positions.error()};
+  if (!positions) co_return Stored{positions.error()};
   for (std::size_t i = 0; i < positions->size(); ++i) {
     const auto& [source, offset] = (*positions)[i];
     const std::string key = document_key(built.progress[i].document);
@@ -121,7 +134,7 @@ net::awaitable<Status> LogDocumentService::store(const Caller& caller, DocumentR
     Offset& end = written_[source];
     end = std::max(end, offset + 1);
   }
-  co_return Status{};
+  co_return Stored{std::move(*stored)};
 }
 
 net::awaitable<void> LogDocumentService::read_own_writes() {
@@ -158,7 +171,7 @@ net::awaitable<Reply<std::vector<AcceptedDocument>>> LogDocumentService::accept(
     built->records.insert(built->records.begin(), to_record(settings));
   }
   auto accepted = std::move(built->accepted);
-  const Status stored = co_await store(caller, std::move(*built));
+  const Stored stored = co_await store(caller, std::move(*built));
   if (!stored) co_return Accepted{problem_from(stored.error())};
   co_return Accepted{std::move(accepted)};
 }
@@ -198,7 +211,7 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
   const std::vector<DocumentRef> documents{found->progress.document};
   DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, documents);
   AcceptedDocument accepted = std::move(removal.accepted.front());
-  const Status stored = co_await store(caller, std::move(removal));
+  const Stored stored = co_await store(caller, std::move(removal));
   if (!stored) co_return Reply<AcceptedDocument>{problem_from(stored.error())};
   co_return Reply<AcceptedDocument>{std::move(accepted)};
 }
@@ -224,7 +237,7 @@ net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& call
     const auto live = co_await run_blocking(backend_.pool, std::move(work));
     if (live.empty()) break;
     DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, live);
-    const Status stored = co_await store(caller, std::move(removal));
+    const Stored stored = co_await store(caller, std::move(removal));
     if (!stored) {
       Problem problem = problem_from(stored.error());
       problem.detail += " (after " + std::to_string(removed) + " documents; ask again)";

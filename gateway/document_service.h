@@ -6,6 +6,7 @@
 
 #include "gateway/backend.h"
 #include "gateway/document_records.h"
+#include "gateway/document_turns.h"
 #include "gateway/services.h"
 
 namespace millrace {
@@ -35,12 +36,26 @@ class LogDocumentService final : public DocumentService {
                                       std::chrono::milliseconds wait) override;
   net::awaitable<CollectionCounts> counts(const Caller& caller, std::string collection) override;
 
+  // Accepts the document of `failed` again, as a new revision that names the dead letter it comes
+  // from. Conflict unless `failed` is still what the document is: replaced, deleted or indexed
+  // since, it must not come back. Where the new revision stands in `documents`.
+  struct Resent {
+    std::string revision;
+    Position position;
+  };
+  net::awaitable<Reply<Resent>> resend(const Caller& caller, DocumentEvent failed,
+                                       std::string letter);
+
  private:
   // The newest status that this process knows; nothing checked.
   std::optional<DocumentStatus> find(const std::string& collection, const std::string& document_id);
-  // Appends, and remembers the progress. A failure may have left the documents stored: then they
-  // are processed all the same.
-  net::awaitable<Status> store(const Caller& caller, DocumentRecords built);
+  // Appends, and remembers the progress; where the documents stand. A failure may have left them
+  // stored: then they are processed all the same.
+  using Stored = Result<std::vector<Position>>;
+  net::awaitable<Stored> store(const Caller& caller, DocumentRecords built);
+  net::awaitable<Stored> store_in_turn(const Caller& caller, DocumentRecords built);
+  // What forbids it; empty: nothing does.
+  net::awaitable<std::optional<Problem>> check_resend(const DocumentRef& failed);
   net::awaitable<void> read_own_writes();
 
   // Callers for whom the counts are the same: collection, sees everything, groups.
@@ -57,6 +72,7 @@ class LogDocumentService final : public DocumentService {
   };
 
   const Backend backend_;
+  DocumentTurns turns_;
   RecentWrites<DocumentProgress> recent_;
   std::mutex mutex_;
   Offsets written_;  // of document-events, by this process

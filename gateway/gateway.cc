@@ -10,11 +10,14 @@
 
 #include "common/logging.h"
 #include "gateway/collection_service.h"
+#include "gateway/dead_letter_keeper.h"
+#include "gateway/dead_letter_service.h"
 #include "gateway/document_service.h"
 #include "gateway/generation_service.h"
 #include "gateway/query_service.h"
 #include "gateway/server.h"
 #include "gateway/stored_event.h"
+#include "gateway/stored_letter.h"
 #include "schemas/topics.h"
 
 namespace millrace {
@@ -42,6 +45,7 @@ struct Tables {
   std::unique_ptr<Table> transcripts;
   std::unique_ptr<Table> texts;
   std::unique_ptr<Table> indexes;
+  std::unique_ptr<Table> letters;
 };
 
 Result<Tables> open_tables(Log& log, const GatewayOptions& options, MetricsRegistry& metrics) {
@@ -57,6 +61,7 @@ Result<Tables> open_tables(Log& log, const GatewayOptions& options, MetricsRegis
       {"transcripts", topics::kTranscripts, transcripts_applier(), &Tables::transcripts},
       {"texts", topics::kTexts, texts_applier(), &Tables::texts},
       {"indexes", topics::kIndexStates, indexes_applier(), &Tables::indexes},
+      {"dead-letters", topics::kDeadLetters, letters_applier(), &Tables::letters},
   };
   Tables tables;
   const std::filesystem::path folder = options.data_dir / "gateway";
@@ -114,6 +119,8 @@ class LogGateway final : public Gateway {
   std::unique_ptr<LogCollectionService> collections_;
   std::unique_ptr<LogGenerationService> generations_;
   std::unique_ptr<LogQueryService> queries_;
+  std::unique_ptr<LogDeadLetterService> dead_letters_;
+  std::unique_ptr<DeadLetterKeeper> keeper_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
   std::unique_ptr<Server> server_;
@@ -153,6 +160,7 @@ void LogGateway::make_services() {
                         *tables_.transcripts,
                         *tables_.texts,
                         *tables_.indexes,
+                        *tables_.letters,
                         *answers_,
                         *progress_,
                         recent_collections_};
@@ -160,8 +168,10 @@ void LogGateway::make_services() {
   collections_ = std::make_unique<LogCollectionService>(backend, *documents_);
   generations_ = std::make_unique<LogGenerationService>(backend);
   queries_ = std::make_unique<LogQueryService>(backend);
+  dead_letters_ = std::make_unique<LogDeadLetterService>(backend, *documents_, metrics_);
+  keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
   services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
-                             idempotency_, metrics_, readiness_, clock_, *pool_});
+                             *dead_letters_, idempotency_, metrics_, readiness_, clock_, *pool_});
 }
 
 Status LogGateway::begin() {
@@ -180,6 +190,7 @@ Status LogGateway::begin() {
   server_ = std::move(*server);
   port_ = server_->port();
   watch_tables();
+  keeper_->start(*io_);
   run_threads();
   return {};
 }
@@ -191,7 +202,8 @@ void LogGateway::watch_tables() {
       {tables_.collections.get(), topics::kCollections},
       {tables_.transcripts.get(), topics::kTranscripts},
       {tables_.texts.get(), topics::kTexts},
-      {tables_.indexes.get(), topics::kIndexStates}};
+      {tables_.indexes.get(), topics::kIndexStates},
+      {tables_.letters.get(), topics::kDeadLetters}};
   const auto left = std::make_shared<std::atomic<std::size_t>>(std::size(rows));
   for (const auto& [table, name] : rows) {
     const std::string topic{name};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/handlers/collections.h"
+#include "gateway/handlers/dead_letters.h"
 #include "gateway/handlers/documents.h"
 #include "gateway/handlers/generations.h"
 #include "gateway/handlers/health.h"
@@ -46,6 +47,13 @@ constexpr Route kRoutes[] = {
     {Verb::get,    "/v1/queries/{id}", &get_query, Role::reader},
     {Verb::remove, "/v1/queries/{id}", &delete_query, Role::reader},
     {Verb::get,    "/v1/queries/{id}/events", &stream_query, Role::reader, kNone, "last_event_id"},
+    {Verb::get,    "/v1/dead-letters", &list_dead_letters, Role::admin, kNone, "stage,topic,kind,state,collection,document,after,before,limit,cursor"},
+    {Verb::post,   "/v1/dead-letters/redrive", &redrive_dead_letters, Role::admin, kJson},
+    {Verb::post,   "/v1/dead-letters/purge", &purge_dead_letters, Role::admin, kJson},
+    {Verb::get,    "/v1/dead-letters/{id}", &get_dead_letter, Role::admin},
+    {Verb::remove, "/v1/dead-letters/{id}", &purge_dead_letter, Role::admin},
+    {Verb::get,    "/v1/dead-letters/{id}/bytes", &get_dead_letter_bytes, Role::admin},
+    {Verb::post,   "/v1/dead-letters/{id}/redrive", &redrive_dead_letter, Role::admin, kAny},
     {Verb::post,   "/ask", &plain_ask, Role::reader, kJson, "", kDefault},
     {Verb::post,   "/search", &plain_search, Role::reader, kJson, "", kDefault},
     {Verb::post,   "/index", &plain_index, Role::writer, kUpload, "wait", kDefault},

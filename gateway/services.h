@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "gateway/counts.h"
+#include "gateway/dead_letters.h"
 #include "gateway/gateway.h"
 #include "gateway/generations.h"
 #include "gateway/http_types.h"
@@ -125,6 +126,7 @@ struct Services {
   CollectionService& collections;
   GenerationService& generations;
   QueryService& queries;
+  DeadLetterService& dead_letters;
   IdempotencyCache& idempotency;
   MetricsRegistry& metrics;
   Readiness& readiness;

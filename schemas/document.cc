@@ -136,6 +136,19 @@ void read_members(json::ObjectReader& in, DocumentRef& document) {
   }
 }
 
+Result<DocumentRef> document_ref_from(const Record& record) {
+  const Result<EventParts> parts = split_event(record, record.header(headers::kEventType));
+  if (!parts) return parts.error();
+  const Result<json::Document> event = json::Document::parse(parts->json, kEventLimits);
+  if (!event) return event.error();
+  json::ObjectReader in{event->root(), "event", json::ObjectReader::Unknown::ignore};
+  DocumentRef document;
+  read_object(in, "document", document);
+  if (record.topic == topics::kDocuments) document.sequence = record.offset;
+  if (Status status = in.finish(); !status) return status.error();
+  return document;
+}
+
 Record to_record(const DocumentEvent& event) {
   json::Writer out;
   out.begin_object();

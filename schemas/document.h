@@ -41,6 +41,8 @@ Status check_document_id(std::string_view document_id);  // `rejected`, saying w
 // Members of the reference inside an event's object.
 void write_members(json::Writer& out, const DocumentRef& document);
 void read_members(json::ObjectReader& in, DocumentRef& document);
+// Of any event on the document's way, whatever else is wrong with it.
+Result<DocumentRef> document_ref_from(const Record& record);
 
 // Topic `documents`: what the gateway accepted. A delete travels as an event of its own.
 struct DocumentEvent {

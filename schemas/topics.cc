@@ -16,7 +16,7 @@ namespace {
 using std::chrono::days;
 using std::chrono::minutes;
 
-constexpr minutes kForever{0};  // compacted topics keep the last record of each key
+constexpr minutes kForever{0};  // the last record of each key
 constexpr bool kPerGeneration = true;
 constexpr bool kCompacted = true;
 constexpr bool kDurable = true;
@@ -50,7 +50,7 @@ constexpr std::array<TopicRow, 14> kTopics{{
     {topics::kCancellations, "query id", Cancellation::kType, !kPerGeneration, !kCompacted,
      !kDurable, kPartitioned, minutes{10}},
     {topics::kDeadLetters, "topic:partition:offset of the source record", DeadLetter::kType,
-     !kPerGeneration, !kCompacted, kDurable, !kPartitioned, days{30}},
+     !kPerGeneration, kCompacted, kDurable, !kPartitioned, days{30}},
 }};
 
 std::string with_generation(std::string_view name, int generation) {
@@ -68,7 +68,8 @@ std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation) {
     spec.name = row.per_generation ? with_generation(row.name, generation) : std::string{row.name};
     spec.partitions = row.partitioned ? partitions : 1;
     spec.compacted = row.compacted;
-    if (!row.compacted) spec.retention = row.retention;
+    if (row.retention != kForever) spec.retention = row.retention;
+    spec.expires = row.compacted && row.retention != kForever;
     spec.durable = row.durable;
   }
   return specs;

@@ -20,7 +20,7 @@ struct TopicRow {
   bool compacted;
   bool durable;
   bool partitioned;                // false: one partition, read whole by everyone
-  std::chrono::minutes retention;  // not compacted: how long records are kept at least
+  std::chrono::minutes retention;  // how long records are kept at least; 0: for good
 };
 std::span<const TopicRow> topic_table();
 

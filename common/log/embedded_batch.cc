@@ -44,7 +44,7 @@ Result<Position> EmbeddedBatch::add(const RoutedRecord& routed) {
   const rocksdb::Slice parts[] = {head, record.value};
   rows_.Put(store_.records(), rocksdb::SliceParts{&row_slice, 1}, rocksdb::SliceParts{parts, 2});
 
-  if (routed.topic->spec().compacted) {
+  if (routed.topic->compacted()) {
     if (is_earlier_segment(record)) {
       const std::string segment = segment_row(id, offset);
       put_meta(segment, encode_time(written));

@@ -10,6 +10,7 @@ constexpr std::uint8_t kVersion = 1;  // of a stored record and of a stored topi
 constexpr std::uint8_t kTombstoneFlag = 1;
 constexpr std::uint8_t kCompactedFlag = 1;
 constexpr std::uint8_t kDurableFlag = 2;
+constexpr std::uint8_t kExpiresFlag = 4;
 
 void put_u8(std::string& out, std::uint8_t number) { out.push_back(static_cast<char>(number)); }
 
@@ -183,7 +184,8 @@ std::string encode_topic(const StoredTopic& topic) {
   put_u32(stored, topic.id);
   put_u32(stored, static_cast<std::uint32_t>(topic.spec.partitions));
   put_u8(stored, static_cast<std::uint8_t>((topic.spec.compacted ? kCompactedFlag : 0) |
-                                           (topic.spec.durable ? kDurableFlag : 0)));
+                                           (topic.spec.durable ? kDurableFlag : 0) |
+                                           (topic.spec.expires ? kExpiresFlag : 0)));
   put_i64(stored, topic.spec.retention.count());
   return stored;
 }
@@ -198,6 +200,7 @@ std::optional<StoredTopic> decode_topic(std::string_view row, std::string_view s
   const std::uint8_t flags = bytes.u8();
   topic.spec.compacted = (flags & kCompactedFlag) != 0;
   topic.spec.durable = (flags & kDurableFlag) != 0;
+  topic.spec.expires = (flags & kExpiresFlag) != 0;
   topic.spec.retention = std::chrono::milliseconds{bytes.i64()};
   if (!bytes.done() || topic.spec.partitions < 1) return std::nullopt;
   return topic;

@@ -62,6 +62,7 @@ class EmbeddedLog final : public Log {
  private:
   Status open_lane(const char* name, bool durable, const std::shared_ptr<rocksdb::Cache>& cache);
   Status create_topic(const TopicSpec& spec);
+  Status compact_from_now_on(TopicState& topic, const TopicSpec& spec);
   Status commit(bool durable_first, const std::string& group, std::span<const Record> outputs,
                 const Offsets& consumed);
   Result<TopicState*> find(const TopicPartition& partition) const;
@@ -132,15 +133,17 @@ Status EmbeddedLog::create_topic(const TopicSpec& spec) {
   }
   if (TopicState* existing = topics_.find(spec.name)) {
     const TopicSpec& old = existing->spec();
-    if (old.partitions != spec.partitions || old.compacted != spec.compacted ||
-        old.durable != spec.durable) {
+    const bool compacts = spec.compacted && !existing->compacted();
+    if (old.partitions != spec.partitions || old.durable != spec.durable ||
+        spec.compacted < existing->compacted() || (compacts && !spec.expires)) {
       return rejected("make the topic " + spec.name + " with " + std::to_string(spec.partitions) +
                       " partitions: it exists with " + std::to_string(old.partitions) +
-                      (old.compacted ? ", compacted" : ", kept by time") +
+                      (existing->compacted() ? ", compacted" : ", kept by time") +
                       (old.durable ? ", durable" : ", not durable"));
     }
     existing->set_retention(spec.retention);
-    return {};
+    existing->set_expires(spec.expires);
+    return compacts ? compact_from_now_on(*existing, spec) : Status{};
   }
   EmbeddedLane& home = lane(spec.durable);
   StoredTopic stored{home.next_topic_id(), spec};
@@ -149,6 +152,15 @@ Status EmbeddedLog::create_topic(const TopicSpec& spec) {
   const auto made = home.submit_and_wait(std::move(request));
   if (!made) return made.error();
   topics_.add(std::move(stored), home, metrics_);
+  return {};
+}
+
+Status EmbeddedLog::compact_from_now_on(TopicState& topic, const TopicSpec& spec) {
+  LaneRequest request;
+  request.meta.emplace_back(topic_row(spec.name), encode_topic({topic.id(0).topic, spec}));
+  const auto stored = topic.lane().submit_and_wait(std::move(request));
+  if (!stored) return stored.error();
+  topic.set_compacted();
   return {};
 }
 
@@ -288,7 +300,7 @@ Result<Offset> EmbeddedLog::begin_of(TopicState& topic, std::int32_t partition) 
   PartitionState& state = topic.at(partition);
   const Offset known = state.begin;
   const Offset end = state.end;
-  if (!topic.spec().compacted || known >= end) return known;
+  if (!topic.compacted() || known >= end) return known;
   const auto first = topic.lane().store().first_offset(topic.id(partition), known, end);
   if (!first) return first;
   Offset seen = known;

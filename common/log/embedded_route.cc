@@ -12,7 +12,7 @@ namespace {
 Result<RoutedRecord> route_one(const TopicTable& topics, const Record& record) {
   TopicState* topic = topics.find(record.topic);
   if (topic == nullptr) return rejected("append to " + record.topic + ": there is no such topic");
-  if (topic->spec().compacted && record.key.empty()) {
+  if (topic->compacted() && record.key.empty()) {
     return rejected("append to " + record.topic + ": a compacted topic needs a key");
   }
   if (record.tombstone && !record.value.empty()) {

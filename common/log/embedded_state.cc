@@ -18,6 +18,8 @@ TopicState::TopicState(StoredTopic topic, EmbeddedLane& lane, MetricsRegistry& m
       spec_(std::move(topic.spec)),
       lane_(lane),
       retention_(spec_.retention),
+      expires_(spec_.expires),
+      compacted_(spec_.compacted),
       partitions_(static_cast<std::size_t>(spec_.partitions)) {}
 
 void TopicState::subscribe(EmbeddedCursor& cursor) {

@@ -32,9 +32,14 @@ class TopicState {
  public:
   TopicState(StoredTopic topic, EmbeddedLane& lane, MetricsRegistry& metrics);
 
-  const TopicSpec& spec() const { return spec_; }  // but for the retention:
+  const TopicSpec& spec() const { return spec_; }  // but for what may be set anew:
   std::chrono::milliseconds retention() const { return retention_.load(); }
   void set_retention(std::chrono::milliseconds retention) { retention_ = retention; }
+  bool expires() const { return expires_; }
+  void set_expires(bool expires) { expires_ = expires; }
+  // What stands in it so far has no rows in `keys`: it stays until it expires.
+  bool compacted() const { return compacted_; }
+  void set_compacted() { compacted_ = true; }
   PartitionId id(std::int32_t partition) const { return {id_, partition}; }
   PartitionState& at(std::int32_t partition) {
     return partitions_[static_cast<std::size_t>(partition)];
@@ -58,6 +63,8 @@ class TopicState {
   const TopicSpec spec_;
   EmbeddedLane& lane_;
   std::atomic<std::chrono::milliseconds> retention_;
+  std::atomic<bool> expires_;
+  std::atomic<bool> compacted_;
   std::deque<PartitionState> partitions_;
   std::mutex mutex_;
   std::vector<EmbeddedCursor*> cursors_;

@@ -1,10 +1,10 @@
 #include "common/log/embedded_trim.h"
 
 #include <rocksdb/convenience.h>
-#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 
+#include "common/log/segmented.h"
 #include "common/logging.h"
 
 namespace millrace {
@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kRemoveBytesMin = 1U << 20U;
 // Rows of one pass: more wait for the next one, appends wait no longer than this takes.
 constexpr std::size_t kRowsMax = 10'000;
+constexpr std::size_t kExpiredBytesMax = 16U << 20U;  // read in one pass, of each partition
 
 void report(const Status& status, std::string_view step) {
   if (status) return;
@@ -31,9 +32,10 @@ bool starts_with_kind(const rocksdb::Iterator& rows, char kind) {
 
 void EmbeddedTrimmer::trim() {
   for (TopicState* topic : parts_.topics.of(parts_.lane)) {
-    if (topic->spec().compacted) continue;
+    if (topic->compacted() && !topic->expires()) continue;
     for (std::int32_t partition = 0; partition < topic->spec().partitions; ++partition) {
-      report(trim_by_time(*topic, partition), "retention");
+      report(topic->compacted() ? expire(*topic, partition) : trim_by_time(*topic, partition),
+             "retention");
     }
   }
   report(trim_tombstones(), "tombstones");
@@ -86,6 +88,57 @@ Status EmbeddedTrimmer::trim_by_time(TopicState& topic, std::int32_t partition) 
   if (Status written = parts_.store.write(batch, false); !written) return written;
   state.begin = *begin;
   return remove_from_disk(topic, partition, *begin);
+}
+
+// There are gaps, so the records are walked through from the first. Tombstones have a time of their
+// own. Earlier segments go with their record, which came within the time that unclaimed ones have;
+// what is older is left over from before the topic was compacted.
+Status EmbeddedTrimmer::expire(TopicState& topic, std::int32_t partition) {
+  const Clock::Wall cutoff = parts_.clock.wall_now() - topic.retention();
+  const PartitionId id = topic.id(partition);
+  const EmbeddedStore& store = parts_.store;
+  const std::string upper = record_row(id, topic.at(partition).end);
+  const rocksdb::Slice upper_slice{upper};
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper_slice;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> rows{store.db().NewIterator(options, store.records())};
+  rocksdb::WriteBatch batch;
+  std::size_t seen = 0;
+  std::size_t bytes = 0;
+  for (rows->Seek(record_row(id, topic.at(partition).begin));
+       rows->Valid() && seen < kRowsMax && bytes < kExpiredBytesMax; rows->Next(), ++seen) {
+    const auto row = parse_record_row(rows->key().ToStringView());
+    Record record;
+    if (!row || !decode_record(rows->value().ToStringView(), record)) {
+      return fatal("read the log in " + store.where() + ": a record is damaged");
+    }
+    if (record.timestamp >= cutoff) break;
+    bytes += rows->value().size();
+    record.offset = row->offset;
+    if (is_earlier_segment(record)) {
+      const bool left_over = record.timestamp < cutoff - kUnclaimedSegmentRetention;
+      if (left_over) batch.Delete(store.records(), rows->key());
+    } else if (!record.tombstone) {
+      if (Status added = add_expired(id, record, batch); !added) return added;
+    }
+  }
+  if (!rows->status().ok()) return store.error("read the log", rows->status());
+  return batch.Count() == 0 ? Status{} : parts_.store.write(batch, false);
+}
+
+Status EmbeddedTrimmer::add_expired(PartitionId id, const Record& record,
+                                    rocksdb::WriteBatch& batch) const {
+  const EmbeddedStore& store = parts_.store;
+  batch.Delete(store.records(), record_row(id, record.offset));
+  const std::string key = key_row(id, record.key);
+  const auto stored = store.get(store.keys(), key);
+  if (!stored) return stored.error();
+  const auto entry = *stored ? decode_key_entry(**stored) : std::optional<KeyEntry>{};
+  if (!entry || entry->offset != record.offset) return {};  // superseded
+  batch.Delete(store.keys(), key);
+  for (const Offset each : entry->segments) batch.Delete(store.records(), record_row(id, each));
+  return {};
 }
 
 Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partition, Offset begin) {

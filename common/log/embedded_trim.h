@@ -1,5 +1,7 @@
 #pragma once
 
+#include <rocksdb/write_batch.h>
+
 #include <chrono>
 #include <map>
 
@@ -31,6 +33,8 @@ class EmbeddedTrimmer {
   void trim();
 
   Status trim_by_time(TopicState& topic, std::int32_t partition);
+  // The same of a compacted topic, whose keys go with their records.
+  Status expire(TopicState& topic, std::int32_t partition);
   Status trim_tombstones();
   Status drop_unclaimed_segments(Clock::Wall written_before);
 
@@ -38,6 +42,7 @@ class EmbeddedTrimmer {
   Result<bool> is_older(const TopicState& topic, std::int32_t partition, Offset offset,
                         Clock::Wall cutoff) const;
   Result<Offset> first_since(TopicState& topic, std::int32_t partition, Clock::Wall cutoff) const;
+  Status add_expired(PartitionId id, const Record& record, rocksdb::WriteBatch& batch) const;
   Status remove_from_disk(TopicState& topic, std::int32_t partition, Offset begin);
   bool all_passed(const RecordRow& record, std::map<PartitionId, Offset>& lowest) const;
 

@@ -58,16 +58,19 @@ Result<Kafka<rd_kafka_NewTopic_t>> new_topic(const KafkaClient& client, const To
 }  // namespace
 
 std::map<std::string, std::string> kafka_topic_settings(const TopicSpec& spec) {
+  std::map<std::string, std::string> settings;
   if (spec.compacted) {
-    return {{"cleanup.policy", "compact"},
-            {"min.cleanable.dirty.ratio", "0.1"},
-            {"delete.retention.ms",
-             std::to_string(std::chrono::milliseconds{std::chrono::hours{24}}.count())}};
+    settings = {{"cleanup.policy", "compact"},
+                {"min.cleanable.dirty.ratio", "0.1"},
+                {"delete.retention.ms",
+                 std::to_string(std::chrono::milliseconds{std::chrono::hours{24}}.count())}};
+    if (!spec.expires) return settings;
   }
   const auto roll = std::clamp(spec.retention / kRollsPerRetention, kRollMin, kRollMax);
-  return {{"cleanup.policy", "delete"},
-          {"retention.ms", std::to_string(spec.retention.count())},
-          {"segment.ms", std::to_string(roll.count())}};
+  settings["cleanup.policy"] = spec.compacted ? "compact,delete" : "delete";
+  settings["retention.ms"] = std::to_string(spec.retention.count());
+  settings["segment.ms"] = std::to_string(roll.count());
+  return settings;
 }
 
 std::optional<std::int32_t> KafkaTopics::known(std::string_view topic) const {

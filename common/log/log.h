@@ -21,10 +21,11 @@ struct TopicSpec {
   std::string name;
   std::int32_t partitions = 1;
   bool compacted = false;  // keep the last record of each key; else keep by time
-  std::chrono::milliseconds retention{std::chrono::hours{24}};  // of a topic that is not compacted
+  std::chrono::milliseconds retention{std::chrono::hours{24}};  // unless kept for good
   // Appends are acknowledged once they survive a power cut, and may stand in one atomic commit with
   // every other durable topic. Others (the question's way) survive the process, not the machine.
   bool durable = true;
+  bool expires = false;  // compacted: a key's last record goes too, after `retention`
 };
 
 // One consumer of a group, owned by one thread; only wake() may be called from others.

@@ -61,6 +61,8 @@ inline constexpr std::string_view kEventType = "event-type";
 inline constexpr std::string_view kSchemaVersion = "schema-version";
 inline constexpr std::string_view kSource = "source";      // topic:partition:offset it came from
 inline constexpr std::string_view kSegments = "segments";  // see segmented.h
+// The dead letter that this was sent again from; on everything that comes of it.
+inline constexpr std::string_view kRedrivenFrom = "redriven-from";
 }  // namespace headers
 
 }  // namespace millrace

@@ -32,6 +32,7 @@ void add_status_command(CLI::App& app, CommandRun& run);
 void add_reindex_command(CLI::App& app, CommandRun& run);
 void add_generations_command(CLI::App& app, CommandRun& run);
 void add_topics_command(CLI::App& app, CommandRun& run);
+void add_dead_letters_command(CLI::App& app, CommandRun& run);
 
 // What every client command takes: --server, --api-key, --collection, --json.
 struct ClientOptions {

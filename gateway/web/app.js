@@ -3,6 +3,7 @@
 import { apiKey, collectionPath, get, send, setApiKey } from "./api.js";
 import { startAsking } from "./ask.js";
 import { openCollection, startDocuments } from "./documents.js";
+import { offerLetters, startLetters } from "./letters.js";
 import { startPassage } from "./passage.js";
 import { byId, element, report } from "./view.js";
 
@@ -26,6 +27,7 @@ async function loadCollections(wanted) {
   picker.value = wanted;
   location.hash = wanted === DEFAULT ? "" : encodeURIComponent(wanted);
   await openCollection(wanted);
+  await offerLetters();
 }
 
 function wantedFromAddress() {
@@ -79,5 +81,6 @@ startKey();
 startCollections();
 startDocuments();
 startPassage();
+startLetters();
 startAsking(collectionNow);
 loadCollections(wantedFromAddress());

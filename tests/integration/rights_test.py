@@ -169,6 +169,22 @@ def setting(caller, path):
     return answer
 
 
+@reads("get /v1/dead-letters", "post /v1/dead-letters/redrive", "post /v1/dead-letters/purge",
+       "get /v1/dead-letters/{id}", "delete /v1/dead-letters/{id}", "get /v1/dead-letters/{id}/bytes",
+       "post /v1/dead-letters/{id}/redrive", same_for_all=True)
+def dead_letters(caller, path):
+    """Of every collection, with the documents' bytes: whether there is one is not told either."""
+    root = Caller(caller.server, "root")
+    known = [each["id"] for each in root.json("GET", "/v1/dead-letters", expect=200)["dead_letters"]]
+    body = {"all": True} if path.endswith(("/redrive", "/purge")) else None
+    verbs = ("POST",) if body else ("GET", "HEAD", "DELETE") if path.endswith("}") else ("GET", "HEAD")
+    answers = [[str(caller.exchange(verb, path.format(id=one), body)) for verb in verbs]
+               for one in [*known, "documents~0~999999"]]
+    assert all(each == answers[0] for each in answers), answers
+    assert all(each.startswith("(403") for each in answers[0]), answers
+    return answers[0]
+
+
 @reads("delete /v1/collections/{c}", "post /clear", "delete /clear", same_for_all=True)
 def clearing(caller, path):
     answers = [caller.exchange(verb, path.format(c="default")) for verb in ("DELETE", "POST")

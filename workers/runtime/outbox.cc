@@ -10,9 +10,12 @@
 namespace millrace {
 namespace {
 
-void stamp(Record& output, const std::string& source, const std::string& traceparent) {
-  output.set_header(headers::kSource, source);
+void stamp(Record& output, const Record& source, const std::string& position,
+           const std::string& traceparent) {
+  output.set_header(headers::kSource, position);
   output.set_header(headers::kTraceparent, traceparent);
+  const std::string_view letter = source.header(headers::kRedrivenFrom);
+  if (!letter.empty()) output.set_header(headers::kRedrivenFrom, std::string{letter});
 }
 
 std::string trace_of(const Record& source) {
@@ -34,7 +37,7 @@ Status Outbox::append(const Record& source, const std::string& traceparent, Outp
   const std::string position = format_position(source.position());
   for (Record& output : outputs) {
     if (Status declared = check(output); !declared) return declared;
-    stamp(output, position, traceparent);
+    stamp(output, source, position, traceparent);
     records_.push_back(std::move(output));
   }
   return {};
@@ -69,7 +72,7 @@ Status Outbox::add_dead_letter(const Record& source, const Error& error, int att
   letter.at = now;
   letter.value = source.value;
   Record record = to_record(letter);
-  stamp(record, format_position(letter.source), traceparent);
+  stamp(record, source, format_position(letter.source), traceparent);
   records_.push_back(std::move(record));
   return append(source, traceparent, std::move(given_up));
 }

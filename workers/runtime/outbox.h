@@ -13,8 +13,8 @@
 namespace millrace {
 
 // What one commit will append: outputs in the order of their source records, each stamped with a
-// child of its source's trace and with the source's position. Refuses topics that the stage's row
-// does not declare.
+// child of its source's trace, with the source's position, and with the dead letter that the source
+// was sent again from. Refuses topics that the stage's row does not declare.
 class Outbox {
  public:
   // `declared` and the strings must outlive it.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/cli/index_line.h"
+#include "gateway/cli/letter_text.h"
 #include "gateway/cli/question.h"
 
 namespace millrace {
@@ -110,6 +111,53 @@ TEST(IndexLine, has_bytes_in_units_that_people_read) {
   EXPECT_EQ(bytes_text(1'000), "1.0 kB");
   EXPECT_EQ(bytes_text(2'345'678'901), "2.3 GB");
   EXPECT_EQ(bytes_text(INT64_MAX), "9223.4 PB");
+}
+
+TEST(LetterConditions, become_a_query_or_a_body) {
+  LetterConditions conditions;
+  EXPECT_TRUE(is_empty(conditions));
+  EXPECT_EQ(as_query(conditions), "");
+  conditions.stage = "extractor";
+  conditions.document = "a b/&c";
+  EXPECT_FALSE(is_empty(conditions));
+  EXPECT_EQ(as_query(conditions), "&stage=extractor&document=a%20b%2F%26c");
+  EXPECT_EQ(as_body(conditions, ""), R"({"stage":"extractor","document":"a b/&c"})");
+  LetterConditions all;
+  all.all = true;
+  EXPECT_FALSE(is_empty(all));
+  EXPECT_EQ(as_body(all, "1~a~0~1"), R"({"all":true,"cursor":"1~a~0~1"})");
+}
+
+std::string text_of(std::string (*show)(json::Value), const std::string& letter) {
+  const auto parsed = json::Document::parse(letter);
+  return show(parsed->root());
+}
+
+TEST(LetterText, tells_what_failed_where_and_why) {
+  const std::string letter =
+      R"({"id":"documents~0~1","state":"redriven","stage":"extractor","kind":"rejected",)"
+      R"("message":"too\nlarge","attempts":2,"at":"2026-11-22T13:00:00.000Z","bytes":12,)"
+      R"("collection":"default","document_id":"d","key":"default/d","trace_id":"t",)"
+      R"("headers":[{"name":"source","value":"s"},{"name":"odd","value_base64":"//4="}],)"
+      R"("history":["documents~0~0"],"redriven":{"at":"then","by":"ops","revision":"r"}})";
+  EXPECT_EQ(text_of(letter_lines, letter),
+            "2026-11-22T13:00:00.000Z  documents~0~1  extractor  redriven  default/d\n"
+            "    rejected: too large");
+  const std::string details = text_of(letter_details, letter);
+  EXPECT_THAT(details, HasSubstr("message       too large\n"));
+  EXPECT_THAT(details, HasSubstr("header        odd: //4=\n"));
+  EXPECT_THAT(details, HasSubstr("redriven      then by ops as revision r\n"));
+  EXPECT_THAT(details, HasSubstr("came of       documents~0~0\n"));
+}
+
+TEST(LetterText, trusts_nothing_that_the_server_says) {
+  for (const char* wrong : {"{}", "[]", "7", R"({"headers":7,"history":[7],"redriven":[]})"}) {
+    EXPECT_NE(text_of(letter_lines, wrong), "") << wrong;
+    EXPECT_NE(text_of(letter_details, wrong), "") << wrong;
+    EXPECT_NE(text_of(skipped_line, wrong), "") << wrong;
+  }
+  const std::string hostile = R"({"id":"\u001b[2J","message":"a\u0007\nb"})";
+  EXPECT_EQ(text_of(letter_lines, hostile), "  ?[2J    \n    : a? b");
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ TEST(EmbeddedCodec, groups_and_topics_come_back) {
   EXPECT_FALSE(decode_group_offset("Ggroup", encode_offset(42)));
   EXPECT_FALSE(decode_group_offset(group_row("group", committed.partition), "short"));
 
-  const StoredTopic topic{9, {"name", 4, true, std::chrono::milliseconds{77}, false}};
+  const StoredTopic topic{9, {"name", 4, true, std::chrono::milliseconds{77}, false, true}};
   const auto decoded = decode_topic(topic_row("name"), encode_topic(topic));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->id, 9U);
@@ -72,6 +72,7 @@ TEST(EmbeddedCodec, groups_and_topics_come_back) {
   EXPECT_EQ(decoded->spec.partitions, 4);
   EXPECT_TRUE(decoded->spec.compacted);
   EXPECT_FALSE(decoded->spec.durable);
+  EXPECT_TRUE(decoded->spec.expires);
   EXPECT_EQ(decoded->spec.retention.count(), 77);
   EXPECT_FALSE(decode_topic(topic_row("name"), encode_topic(topic) + "x"));
 }

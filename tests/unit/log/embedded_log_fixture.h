@@ -32,6 +32,10 @@ class EmbeddedLogTest : public testing::Test {
   inline static const std::vector<TopicSpec> kTopics{
       {.name = "events"},
       {.name = "states", .compacted = true},
+      {.name = "letters",
+       .compacted = true,
+       .retention = std::chrono::hours{24 * 30},
+       .expires = true},
       {.name = "answers", .retention = std::chrono::minutes{10}, .durable = false},
       // To see that a trim has been: one for each lane.
       {.name = "ticks", .retention = std::chrono::milliseconds{1}},

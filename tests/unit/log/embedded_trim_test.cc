@@ -141,6 +141,58 @@ TEST_F(EmbeddedTrim, a_longer_retention_holds_from_when_it_is_set) {
   EXPECT_TRUE(begins_at("answers", 1));
 }
 
+TEST_F(EmbeddedTrim, a_compacted_topic_that_expires_loses_keys_by_time_and_by_tombstone) {
+  open();
+  const auto segmented = make_segmented_log(*log);
+  append(*segmented, {make_record("letters", "large", printable_text(2U << 20U, 1)),
+                      make_record("letters", "a", "1"), make_record("letters", "b", "1"),
+                      make_record("letters", "c", "1")});
+  append(*log, {make_record("states", "a", "for good")});
+  clock.advance(hours{24 * 20});
+  append(*log, {make_record("letters", "a", "2"), make_tombstone("letters", "b")});
+  clock.advance(hours{24 * 10} - minutes{1});
+  wait_for_a_trim();
+  EXPECT_THAT(read_topic(*log, "letters"), SizeIs(4 + 1 + 1));  // large, c, a; b's tombstone went
+  clock.advance(minutes{2});
+  wait_for_a_trim();
+  EXPECT_THAT(values(read_topic(*segmented, "letters")), ElementsAre("2"));
+  EXPECT_THAT(values(read_topic(*log, "letters")), ElementsAre("2"));
+  EXPECT_THAT(values(read_topic(*log, "states")), ElementsAre("for good"));
+  append(*log, {make_record("letters", "c", "2")});
+  clock.advance(hours{24 * 20});
+  wait_for_a_trim();
+  EXPECT_THAT(values(read_topic(*log, "letters")), ElementsAre("2"));
+  EXPECT_EQ(rows("durable", "keys", ""), 2U);  // c, and of states
+}
+
+TEST_F(EmbeddedTrim, a_topic_kept_by_time_may_become_a_compacted_one_that_expires) {
+  open();
+  const TopicSpec before{.name = "turned", .retention = hours{48}};
+  TopicSpec after = before;
+  after.compacted = after.expires = true;
+  ASSERT_TRUE(log->create_topics(std::span{&before, 1}));
+  const auto segmented = make_segmented_log(*log);
+  append(*segmented, {make_record("turned", "large", printable_text(2U << 20U, 1)),
+                      make_record("turned", "a", "1"), make_record("turned", "b", "1")});
+  open();
+  ASSERT_TRUE(log->create_topics(std::span{&after, 1}));
+  clock.advance(hours{1});
+  append(*log, {make_record("turned", "a", "2"), make_record("turned", "c", "1")});
+  append(*log, {make_record("turned", "c", "2")});
+  const auto all = read_topic(*make_segmented_log(*log), "turned");
+  EXPECT_THAT(all, SizeIs(5));  // a's first record is of before: it goes with its time
+  EXPECT_EQ(all.back().value, "2");
+  EXPECT_FALSE(log->create_topics(std::span{&before, 1})) << "not back";
+  open();
+  ASSERT_TRUE(log->create_topics(std::span{&after, 1}));
+  clock.advance(hours{47} + minutes{1});
+  wait_for_a_trim();
+  EXPECT_THAT(values(read_topic(*make_segmented_log(*log), "turned")), ElementsAre("2", "2"));
+  clock.advance(kUnclaimedSegmentRetention);
+  wait_for_a_trim();
+  EXPECT_EQ(rows("durable", "keys", ""), 0U);
+}
+
 TEST_F(EmbeddedTrim, a_tombstone_goes_after_its_time) {
   open();
   append(*log, {make_record("states", "a", "1"), make_record("states", "b", "1")});

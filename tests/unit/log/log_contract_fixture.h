@@ -5,8 +5,8 @@
 
 namespace millrace {
 
-// A log with four topics: `events` and `copies` are durable and kept by time, `states` is
-// compacted, `answers` is not durable.
+// A log with five topics: `events` and `copies` are durable and kept by time, `states` is
+// compacted, `letters` is too and expires, `answers` is not durable.
 class LogContract : public testing::TestWithParam<LogFactory> {
  protected:
   LogContract() : backend_(GetParam().make()) { open(); }
@@ -33,6 +33,11 @@ class LogContract : public testing::TestWithParam<LogFactory> {
       {.name = "events", .partitions = kPartitions},
       {.name = "copies", .partitions = kPartitions},
       {.name = "states", .partitions = kPartitions, .compacted = true},
+      {.name = "letters",
+       .partitions = kPartitions,
+       .compacted = true,
+       .retention = std::chrono::hours{24 * 30},
+       .expires = true},
       {.name = "answers", .partitions = kPartitions, .durable = false},
   };
 

@@ -1,3 +1,4 @@
+#include <map>
 #include <thread>
 
 #include "log_contract_fixture.h"
@@ -10,6 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
@@ -347,6 +349,21 @@ TEST_P(LogContract, a_tombstone_takes_the_place_of_its_keys_record) {
   EXPECT_EQ(read.back().value, "");
   if (GetParam().compacts_at_once) {
     EXPECT_EQ(*log().read_at(positions[0]), std::nullopt);
+  }
+}
+
+TEST_P(LogContract, a_compacted_topic_may_expire_and_keeps_the_last_record_of_each_key_till_then) {
+  append(log(), {make_record("letters", "a", "1"), make_record("letters", "b", "1")});
+  append(log(), {make_record("letters", "a", "2"), make_tombstone("letters", "b")});
+  reopen();
+  append(log(), {make_record("letters", "c", "1")});
+  std::map<std::string, std::string> newest;
+  for (const Record& each : read_topic(log(), "letters")) {
+    newest[each.key] = each.tombstone ? "gone" : each.value;
+  }
+  EXPECT_THAT(newest, ElementsAre(Pair("a", "2"), Pair("b", "gone"), Pair("c", "1")));
+  if (GetParam().compacts_at_once) {
+    EXPECT_THAT(read_topic(log(), "letters"), SizeIs(3));
   }
 }
 

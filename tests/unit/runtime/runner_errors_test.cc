@@ -80,6 +80,24 @@ TEST(Runner, dead_letters_a_rejected_record_and_commits_past_it) {
   EXPECT_THAT(driver.clock().sleeps(), IsEmpty());
 }
 
+TEST(Runner, names_the_dead_letter_that_a_record_was_sent_again_from_on_all_that_comes_of_it) {
+  StageDriver driver{stage_of([](const Record& record) -> Result<Outputs> {
+    if (record.value == "bad") return rejected("again");
+    return echo(record);
+  })};
+  std::vector<Record> records = inputs({"first", "good", "bad"});
+  records[1].set_header(headers::kRedrivenFrom, "documents~0~1");
+  records[2].set_header(headers::kRedrivenFrom, "documents~0~2");
+  driver.pipe_all(std::move(records));
+  const std::vector<Record> outputs = driver.read(kOutput);
+  ASSERT_THAT(outputs, SizeIs(2));
+  EXPECT_EQ(outputs[0].header(headers::kRedrivenFrom), "");
+  EXPECT_EQ(outputs[1].header(headers::kRedrivenFrom), "documents~0~1");
+  const std::vector<DeadLetter> letters = dead_letters(driver);
+  ASSERT_THAT(letters, SizeIs(1));
+  EXPECT_EQ(letters[0].source_header(headers::kRedrivenFrom), "documents~0~2");
+}
+
 TEST(Runner, sends_what_the_stage_says_of_a_record_it_gives_up_after_the_dead_letter) {
   class Stage : public FunctionStage {
    public:

@@ -520,6 +520,60 @@ TEST(DeadLetter, keeps_a_whole_record_byte_for_byte) {
   EXPECT_EQ(back->source_key, every_byte);
   EXPECT_EQ(back->value, every_byte);
   EXPECT_EQ(back->source_headers, letter.source_headers);
+  const Record source = back->source_record();
+  EXPECT_EQ(source.position(), letter.source);
+  EXPECT_EQ(source.key, every_byte);
+  EXPECT_EQ(source.value, every_byte);
+  EXPECT_EQ(source.headers, letter.source_headers);
+}
+
+TEST(DeadLetter, has_a_head_that_is_read_without_the_value) {
+  DeadLetter letter;
+  letter.source = {{"documents", 1}, 2};
+  letter.source_headers = {{"redriven-from", "documents:1:1"}};
+  letter.value = "1234\n6";
+  const std::string value = to_record(letter).value;
+  const Result<DeadLetter> head = dead_letter_head_from(value.substr(0, value.find('\n')));
+  ASSERT_TRUE(head.has_value()) << head.error().message;
+  EXPECT_EQ(head->source, letter.source);
+  EXPECT_EQ(head->source_header("redriven-from"), "documents:1:1");
+  EXPECT_EQ(head->source_header("traceparent"), "");
+  EXPECT_EQ(head->value_bytes, 6);
+  EXPECT_TRUE(head->value.empty());
+  for (const char* wrong : {"", "{}", "[1]", "{\"source\":1}"}) {
+    EXPECT_FALSE(dead_letter_head_from(wrong)) << wrong;
+  }
+}
+
+TEST(DeadLetter, leaves_the_value_out_once_it_was_sent_again) {
+  DeadLetter letter;
+  letter.source = {{"documents", 1}, 2};
+  letter.value = "bytes";
+  letter.redriven = {
+      Clock::Wall{std::chrono::milliseconds{7}}, "ops", "r2", {{"documents", 1}, 9}, 5};
+  const Result<DeadLetter> back = dead_letter_from(to_record(letter));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(back->redriven, letter.redriven);
+  EXPECT_EQ(back->value, "");
+  EXPECT_EQ(back->value_bytes, 5);
+  EXPECT_TRUE(dead_letter_tombstone(letter).tombstone);
+  EXPECT_EQ(dead_letter_tombstone(letter).key, "documents:1:2");
+}
+
+TEST(Document, is_known_from_any_event_of_its_way_even_from_a_damaged_one) {
+  Record event = to_record(DocumentEvent{some_document(), DocumentEvent::Operation::put, "a"});
+  event.offset = 41;
+  EXPECT_EQ(document_ref_from(event)->sequence, 41);
+  DocumentRef document = some_document();
+  document.sequence = 41;
+  Record text = to_record(TextEvent{document, false, {}, 0, "a"});
+  text.offset = 7;
+  text.value += "more than body_bytes says";
+  EXPECT_FALSE(text_event_from(text));
+  EXPECT_EQ(document_ref_from(text).value(), document);
+  EXPECT_FALSE(document_ref_from(to_record(Cancellation{"q", {}})));
+  text.value = "{";
+  EXPECT_FALSE(document_ref_from(text));
 }
 
 }  // namespace

@@ -216,6 +216,7 @@ DeadLetter dead_letter() {
   letter.attempts = 5;
   letter.at = at(4);
   letter.value = std::string{"{\"body_bytes\":3}\n\0\n\xff", 20};
+  letter.value_bytes = 20;
   return letter;
 }
 
@@ -223,7 +224,8 @@ bool same(const DeadLetter& a, const DeadLetter& b) {
   return a.source == b.source && a.source_key == b.source_key &&
          a.source_headers == b.source_headers && a.stage == b.stage &&
          a.error.kind == b.error.kind && a.error.message == b.error.message &&
-         a.attempts == b.attempts && a.at == b.at && a.value == b.value;
+         a.attempts == b.attempts && a.at == b.at && a.redriven == b.redriven &&
+         a.value == b.value && a.value_bytes == b.value_bytes;
 }
 template <class Event>
 bool same(const Event& a, const Event& b) {
@@ -352,7 +354,12 @@ void add_queries(Samples& samples) {
   DeadLetter binary = dead_letter();
   binary.source_key = "\x80key";
   binary.value.clear();
+  binary.value_bytes = 0;
   samples.add(binary, dead_letter_from);
+  DeadLetter again = binary;
+  again.value_bytes = 20;
+  again.redriven = {at(5), "ops", "01KAB3M5J8Q2W4E6R7T9Y0Z1XE", {{"documents", 1}, 77}, 20};
+  samples.add(again, dead_letter_from);
 }
 
 }  // namespace

@@ -57,8 +57,11 @@ TEST(Topics, have_the_key_retention_and_payload_that_asyncapi_yaml_says) {
     EXPECT_EQ(channel["address"].as<std::string>(),
               std::string{row.name} + (row.per_generation ? ".g{generation}" : ""));
     const YAML::Node kept = channel["bindings"]["kafka"]["topicConfiguration"];
-    EXPECT_EQ(kept["cleanup.policy"][0].as<std::string>(), row.compacted ? "compact" : "delete");
-    if (!row.compacted) {
+    std::vector<std::string> policy;
+    if (row.compacted) policy.emplace_back("compact");
+    if (row.retention.count() != 0) policy.emplace_back("delete");
+    EXPECT_EQ(kept["cleanup.policy"].as<std::vector<std::string>>(), policy);
+    if (row.retention.count() != 0) {
       EXPECT_EQ(kept["retention.ms"].as<std::int64_t>(),
                 std::chrono::milliseconds{row.retention}.count());
     }
@@ -107,6 +110,9 @@ TEST(Topics, are_specified_for_the_log) {
        {"collections", "documents", "texts", "embeddings.g2", "document-events", "index-states"}) {
     EXPECT_TRUE(specs.at(name).compacted) << name;
   }
+  EXPECT_TRUE(specs.at("dead-letters").compacted);
+  for (const auto& [name, spec] : specs) EXPECT_EQ(spec.expires, name == "dead-letters") << name;
+  EXPECT_EQ(specs.at("dead-letters").retention, std::chrono::days{30});
   EXPECT_EQ(specs.at("searches.g2").retention, std::chrono::minutes{10});
   EXPECT_EQ(specs.at("transcripts").retention, std::chrono::days{30});
 }
