@@ -64,18 +64,16 @@ class Asker(threading.Thread):
 class Reindex(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.root = pathlib.Path(cls.folder.name)
-        cls.server = make_server(cls.root / "data").start()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.root = pathlib.Path(folder.name)
+        cls.server = make_server(cls.root / "data")
+        cls.addClassCleanup(cls.server.kill_all)
+        cls.server.start()
         cls.client = Client(cls.server)
         cls.numbers = {number: 0 for number in range(DOCUMENTS)}  # to their revisions
         cls.client.add([document(number) for number in cls.numbers])
         cls.client.wait_settled([f"d{number}" for number in cls.numbers])
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.kill_all()
-        cls.folder.cleanup()
 
     def post(self, path, body, expect):
         return self.client.json("POST", f"{self.client.base}/{path}", body, expect=expect)

@@ -185,6 +185,19 @@ def dead_letters(caller, path):
     return answers[0]
 
 
+@reads("post /v1/collections/{c}/reindex", "get /v1/collections/{c}/generations",
+       "post /v1/collections/{c}/generations/{n}/serve", "post /v1/collections/{c}/generations/{n}/pause",
+       "post /v1/collections/{c}/generations/{n}/resume", "delete /v1/collections/{c}/generations/{n}",
+       same_for_all=True)
+def generations(caller, path):
+    """They count every document of the collection."""
+    verbs = ("GET", "HEAD") if path.endswith("generations") else ("DELETE",) if path.endswith("}") else ("POST",)
+    answers = [caller.exchange(verb, path.format(c="default", n=1), {} if verb == "POST" else None)
+               for verb in verbs]
+    assert all(each[0] == 403 for each in answers), answers
+    return [str(each) for each in answers]
+
+
 @reads("delete /v1/collections/{c}", "post /clear", "delete /clear", same_for_all=True)
 def clearing(caller, path):
     answers = [caller.exchange(verb, path.format(c="default")) for verb in ("DELETE", "POST")
