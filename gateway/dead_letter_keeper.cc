@@ -32,8 +32,8 @@ std::chrono::milliseconds retention_of_letters() {
 std::size_t place_of(std::string_view stage) {
   const auto& stages = DeadLetterKeeper::kStages;
   const auto found = std::ranges::find(stages, stage);
-  return static_cast<std::size_t>(found == stages.end() ? stages.size() - 1
-                                                        : found - stages.begin());
+  if (found == stages.end()) return stages.size() - 1;
+  return static_cast<std::size_t>(found - stages.begin());
 }
 
 }  // namespace

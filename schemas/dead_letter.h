@@ -10,18 +10,22 @@
 
 namespace millrace {
 
+// How a letter was sent on its way again.
+struct LetterRedriven {
+  Clock::Wall at{};
+  std::string by;        // the API key's name; empty where none is configured
+  std::string revision;  // that the document has got with it
+  Position position;     // of that in `documents`
+  std::int64_t value_bytes = 0;
+  bool operator==(const LetterRedriven&) const = default;
+};
+
 // Topic `dead-letters`, key: TOPIC:PARTITION:OFFSET of the source. The body is the source record's
 // value, byte for byte (segments joined). A letter that was sent again is written once more under
 // its key, without the body; one that was purged is a tombstone.
 struct DeadLetter {
-  struct Redriven {
-    Clock::Wall at{};
-    std::string by;        // the API key's name; empty where none is configured
-    std::string revision;  // that the document has got with it
-    Position position;     // of that in `documents`
-    std::int64_t value_bytes = 0;
-    bool operator==(const Redriven&) const = default;
-  };
+  using Redriven = LetterRedriven;
+
   Position source;
   std::string source_key;
   std::vector<Header> source_headers;
