@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -25,6 +26,8 @@ struct IndexOptions {
   MetricLabels labels = {};         // of its metrics: generation, partition
   std::size_t block_rows = 4'096;   // of a segment that grows, see README.md; tests make it small
   VectorIndexOptions vectors = {};  // of the segments in files
+  // So long after the last change the segments are made as few as it is worth.
+  std::chrono::milliseconds quiet_after = std::chrono::seconds{30};
 };
 
 struct IndexSearch {
@@ -85,6 +88,8 @@ class PartitionIndex {
 
   // Returns once nothing is left to be written or merged: for tests and measurements.
   virtual Status settle() { return {}; }
+  // As settle(), but for what waits until nothing has changed for IndexOptions::quiet_after.
+  virtual Status settle_quietly() { return {}; }
 };
 
 // `rejected` when the directory holds vectors of other dimensions. What is damaged or of another

@@ -58,4 +58,24 @@ std::optional<MergeChoice> choose_merge(std::span<const SegmentSize> segments,
   return std::nullopt;
 }
 
+std::optional<MergeChoice> choose_quiet_merge(std::span<const SegmentSize> segments,
+                                              std::uint64_t rows_max) {
+  std::optional<MergeChoice> best;
+  for (std::size_t at = 0; at < segments.size(); ++at) {
+    std::uint64_t rows = 0;
+    std::uint64_t largest = 0;
+    const std::size_t end = std::min(segments.size(), at + kMergeNeighboursMax);
+    for (std::size_t next = at; next < end; ++next) {
+      rows += live(segments[next]);
+      largest = std::max(largest, live(segments[next]));
+      if (segments[next].frozen || rows > rows_max) break;
+      const std::size_t count = next - at + 1;
+      if ((rows - largest) * kQuietMergeShare < largest || count <= (best ? best->count : 1))
+        continue;
+      best = {at, count};
+    }
+  }
+  return best;
+}
+
 }  // namespace millrace

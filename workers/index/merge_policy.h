@@ -31,6 +31,13 @@ std::optional<MergeChoice> choose_seal(std::span<const SegmentSize> segments,
 std::optional<MergeChoice> choose_merge(std::span<const SegmentSize> segments,
                                         std::uint64_t rows_max);
 
+// When nothing has changed for a while: the neighbours that leave the fewest segments. The largest
+// is written anew only where the others add a tenth to it, so that a trickle of documents does not
+// write a large index again and again.
+std::optional<MergeChoice> choose_quiet_merge(std::span<const SegmentSize> segments,
+                                              std::uint64_t rows_max);
+inline constexpr std::uint64_t kQuietMergeShare = 10;
+
 // Fewer are not merged. They are of a size when the largest has at most half the rows of the others
 // together, so that a row is written log(rows) times.
 inline constexpr std::size_t kMergeNeighbours = 4;

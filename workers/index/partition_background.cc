@@ -43,6 +43,12 @@ Status StoredPartitionIndex::settle() {
   return sealed ? merged : sealed;
 }
 
+Status StoredPartitionIndex::settle_quietly() {
+  if (Status settled = settle(); !settled) return settled;
+  merger_.rest();
+  return merger_.settle();
+}
+
 Result<bool> StoredPartitionIndex::seal(const std::stop_token& stop) {
   const Clock::Steady started = system_clock().now();
   const Result<bool> made = make_segment(choose_seal, stop);
@@ -53,9 +59,9 @@ Result<bool> StoredPartitionIndex::seal(const std::stop_token& stop) {
   return made;
 }
 
-Result<bool> StoredPartitionIndex::merge(const std::stop_token& stop) {
+Result<bool> StoredPartitionIndex::merge(Choose choose, const std::stop_token& stop) {
   const Clock::Steady started = system_clock().now();
-  const Result<bool> made = make_segment(choose_merge, stop);
+  const Result<bool> made = make_segment(choose, stop);
   if (!made || !*made) return made;
   const std::chrono::duration<double> seconds = system_clock().now() - started;
   probe_.merge_seconds.observe(seconds.count());

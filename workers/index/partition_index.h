@@ -43,6 +43,7 @@ class StoredPartitionIndex : public PartitionIndex {
   std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const override;
   IndexCounts counts() const override;
   Status settle() override;
+  Status settle_quietly() override;
 
  private:
   // One record on its way: what is read and decided before anything is written.
@@ -102,7 +103,7 @@ class StoredPartitionIndex : public PartitionIndex {
   // The threads that make segments: of what is frozen, and of others.
   using Choose = std::optional<MergeChoice> (*)(std::span<const SegmentSize>, std::uint64_t);
   Result<bool> seal(const std::stop_token& stop);
-  Result<bool> merge(const std::stop_token& stop);
+  Result<bool> merge(Choose choose, const std::stop_token& stop);
   Result<bool> make_segment(Choose choose, const std::stop_token& stop);
   Status replace(std::span<const SegmentSource> sources, std::shared_ptr<const SealedSegment> made);
   Status wait_for_room();

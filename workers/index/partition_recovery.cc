@@ -141,7 +141,9 @@ Status StoredPartitionIndex::load_segments(std::vector<Needed> needed) {
   Result<SealedSegments> segments = open_segments();
   if (!segments) return segments.error();
   sealer_.start([this](const std::stop_token& stop) { return seal(stop); });
-  merger_.start([this](const std::stop_token& stop) { return merge(stop); });
+  merger_.start([this](const std::stop_token& stop) { return merge(choose_merge, stop); },
+                [this](const std::stop_token& stop) { return merge(choose_quiet_merge, stop); },
+                options_.quiet_after);
   std::size_t next = 0;
   for (std::shared_ptr<const SealedSegment>& segment : *segments) {
     const std::filesystem::path directory = segment->directory();

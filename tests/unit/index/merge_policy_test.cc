@@ -63,6 +63,19 @@ TEST(MergePolicy, living_rows_count_and_the_half_dead_are_written_anew) {
   EXPECT_EQ(choose_merge(segments, kNoLimit), (Choice{{0, 4}}));
 }
 
+TEST(MergePolicy, quiet_time_leaves_few_segments) {
+  EXPECT_EQ(choose_quiet_merge({}, kNoLimit), std::nullopt);
+  EXPECT_EQ(choose_quiet_merge(sizes({100}), kNoLimit), std::nullopt);
+  EXPECT_EQ(choose_quiet_merge(sizes({100, 32, 8}), kNoLimit), (Choice{{0, 3}}));
+  EXPECT_EQ(choose_quiet_merge(sizes({1'000, 32, 8}), kNoLimit), (Choice{{1, 2}}))
+      << "the large one would be written for a twentieth more";
+  EXPECT_EQ(choose_quiet_merge(sizes({1'000, 40}), kNoLimit), std::nullopt);
+  EXPECT_EQ(choose_quiet_merge(sizes({100, 32, 8}), 60), (Choice{{1, 2}}));
+  std::vector<SegmentSize> segments = sizes({100, 32, 8});
+  segments[2].frozen = true;
+  EXPECT_EQ(choose_quiet_merge(segments, kNoLimit), (Choice{{0, 2}}));
+}
+
 // Rows come in segments of one size, die at random, and whatever is chosen is done: segments stay
 // few, and a row is not written often.
 TEST(MergePolicy, keeps_segments_few_and_writes_rows_a_few_times) {
