@@ -32,6 +32,7 @@ Result<Position> EmbeddedBatch::add(const RoutedRecord& routed) {
   const PartitionId id = routed.topic->id(routed.partition);
   PartitionState& partition = routed.topic->at(routed.partition);
   const Offset offset = partition.next++;
+  if (routed.topic->deleted()) return Position{{routed.topic->spec().name, id.partition}, offset};
   Touched& touched = touched_[id];
   touched.topic = routed.topic;
   ++touched.records;

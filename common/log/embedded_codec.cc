@@ -206,6 +206,21 @@ std::optional<StoredTopic> decode_topic(std::string_view row, std::string_view s
   return topic;
 }
 
+std::string last_topic_row() { return std::string(1, meta::kLastTopic); }
+
+std::string encode_topic_number(std::uint32_t number) {
+  std::string stored;
+  put_u32(stored, number);
+  return stored;
+}
+
+std::optional<std::uint32_t> decode_topic_number(std::string_view stored) {
+  Bytes bytes{stored};
+  const std::uint32_t number = bytes.u32();
+  if (!bytes.done()) return std::nullopt;
+  return number;
+}
+
 std::string group_row(std::string_view group, const TopicPartition& partition) {
   std::string row(1, meta::kGroup);
   row.append(group).push_back('\0');

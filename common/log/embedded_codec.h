@@ -52,6 +52,7 @@ inline constexpr char kNext = 'N';       // partition -> the offset its next rec
 inline constexpr char kBegin = 'B';      // partition -> first offset kept (topics kept by time)
 inline constexpr char kTombstone = 'D';  // time, partition, offset -> row in `keys`
 inline constexpr char kSegment = 'S';  // partition, offset of a segment no record lists yet -> time
+inline constexpr char kLastTopic = 'L';  // -> the highest number that a topic ever had
 }  // namespace meta
 
 std::string topic_row(std::string_view name);
@@ -61,6 +62,10 @@ struct StoredTopic {
 };
 std::string encode_topic(const StoredTopic& topic);
 std::optional<StoredTopic> decode_topic(std::string_view row, std::string_view stored);
+
+std::string last_topic_row();
+std::string encode_topic_number(std::uint32_t number);
+std::optional<std::uint32_t> decode_topic_number(std::string_view stored);
 
 struct GroupOffset {
   std::string group;

@@ -130,10 +130,13 @@ void EmbeddedLane::store_all(Work& work) {
   failing_ = !stored;
   for (std::size_t i = 0; i < work.size(); ++i) {
     parts_.budget.give_back(records_of(work[i]), bytes_of(work[i]));
-    if (stored) {
+    // A full disk is no reason not to: this makes room.
+    TopicState* deleted = work[i].deleted;
+    const Status done = deleted != nullptr ? trimmer_.remove_topic(*deleted) : stored;
+    if (done) {
       work[i].done(std::move(positions[i]));
     } else {
-      work[i].done(stored.error());
+      work[i].done(done.error());
     }
   }
 }
@@ -178,14 +181,6 @@ bool EmbeddedLane::must_sync(const LaneRequest& request) const {
   return durable_ && (!request.records.empty() || !request.meta.empty());
 }
 
-std::uint32_t EmbeddedLane::next_topic_id() const {
-  std::uint32_t next = 1;
-  for (const TopicState* each : parts_.topics.of(*this)) {
-    next = std::max(next, each->id(0).topic + 1);
-  }
-  return next;
-}
-
 Status EmbeddedLane::recover() {
   const std::unique_ptr<rocksdb::Iterator> rows{store_->db().NewIterator({}, store_->meta())};
   for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
@@ -199,6 +194,10 @@ Status EmbeddedLane::recover() {
       const auto committed = decode_group_offset(row, stored);
       if (!committed) return fatal("read the log in " + store_->where() + ": an offset is damaged");
       groups_.store(*committed);
+    } else if (row.front() == meta::kLastTopic) {
+      const auto last = decode_topic_number(stored);
+      if (!last) return fatal("read the log in " + store_->where() + ": a number is damaged");
+      last_topic_id_ = std::max(last_topic_id_, *last);
     }
   }
   if (!rows->status().ok()) return store_->error("read the log", rows->status());
@@ -207,6 +206,7 @@ Status EmbeddedLane::recover() {
 
 Status EmbeddedLane::recover_topic(const StoredTopic& stored) {
   TopicState& topic = parts_.topics.add(stored, *this, parts_.metrics);
+  last_topic_id_ = std::max(last_topic_id_, stored.id);
   for (std::int32_t partition = 0; partition < topic.spec().partitions; ++partition) {
     if (const Status read = recover_partition(topic, partition); !read) return read;
   }

@@ -17,6 +17,7 @@ struct LaneRequest {
   std::vector<RoutedRecord> records;
   std::vector<GroupOffset> offsets;
   std::vector<std::pair<std::string, std::string>> meta;
+  TopicState* deleted = nullptr;  // a topic that goes, after all that came before
   AppendHandler done;
 };
 
@@ -51,7 +52,7 @@ class EmbeddedLane {
   EmbeddedStore& store() { return *store_; }
   const GroupTable& groups() const { return groups_; }
   bool durable() const { return durable_; }
-  std::uint32_t next_topic_id() const;
+  std::uint32_t give_topic_id() { return ++last_topic_id_; }  // the caller's lock guards it
 
  private:
   using Work = std::vector<LaneRequest>;
@@ -71,6 +72,7 @@ class EmbeddedLane {
   const Gauge disk_free_;
   GroupTable groups_;
   EmbeddedTrimmer trimmer_;
+  std::uint32_t last_topic_id_ = 0;
   bool failing_ = false;  // the writer thread's: a failure is logged once
 
   std::mutex mutex_;

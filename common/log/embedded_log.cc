@@ -45,6 +45,8 @@ class EmbeddedLog final : public Log {
   Status open();
 
   Status create_topics(std::span<const TopicSpec> topics) override;
+  Result<std::vector<std::string>> topics() const override { return topics_.names(); }
+  Status delete_topics(std::span<const std::string> names) override;
   Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override;
   Result<std::unique_ptr<LogReader>> open_reader(const Offsets& from) override;
   std::unique_ptr<LogWriter> open_writer() override;
@@ -62,6 +64,7 @@ class EmbeddedLog final : public Log {
  private:
   Status open_lane(const char* name, bool durable, const std::shared_ptr<rocksdb::Cache>& cache);
   Status create_topic(const TopicSpec& spec);
+  Status delete_topic(const std::string& name);
   Status compact_from_now_on(TopicState& topic, const TopicSpec& spec);
   Status commit(bool durable_first, const std::string& group, std::span<const Record> outputs,
                 const Offsets& consumed);
@@ -146,13 +149,38 @@ Status EmbeddedLog::create_topic(const TopicSpec& spec) {
     return compacts ? compact_from_now_on(*existing, spec) : Status{};
   }
   EmbeddedLane& home = lane(spec.durable);
-  StoredTopic stored{home.next_topic_id(), spec};
+  StoredTopic stored{home.give_topic_id(), spec};
   LaneRequest request;
   request.meta.emplace_back(topic_row(spec.name), encode_topic(stored));
+  // No number comes twice: rows of a deleted topic may still be there.
+  request.meta.emplace_back(last_topic_row(), encode_topic_number(stored.id));
   const auto made = home.submit_and_wait(std::move(request));
   if (!made) return made.error();
   topics_.add(std::move(stored), home, metrics_);
   return {};
+}
+
+Status EmbeddedLog::delete_topics(std::span<const std::string> names) {
+  const std::lock_guard lock{mutex_};
+  for (const std::string& each : names) {
+    if (Status deleted = delete_topic(each); !deleted) return deleted;
+  }
+  return {};
+}
+
+Status EmbeddedLog::delete_topic(const std::string& name) {
+  TopicState* topic = topics_.find(name);
+  if (topic == nullptr) return {};
+  const bool has_session = std::ranges::any_of(
+      sessions_, [&name](const auto& session) { return session.second == name; });
+  if (has_session || topic->has_cursors()) {
+    return rejected("delete the topic " + name + ": it is being read");
+  }
+  topics_.remove(name);
+  LaneRequest request;
+  request.deleted = topic;
+  const auto deleted = topic->lane().submit_and_wait(std::move(request));
+  return deleted ? Status{} : Status{deleted.error()};
 }
 
 Status EmbeddedLog::compact_from_now_on(TopicState& topic, const TopicSpec& spec) {

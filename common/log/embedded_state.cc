@@ -32,6 +32,11 @@ void TopicState::unsubscribe(EmbeddedCursor& cursor) {
   std::erase(cursors_, &cursor);
 }
 
+bool TopicState::has_cursors() {
+  const std::lock_guard lock{mutex_};
+  return !cursors_.empty();
+}
+
 void TopicState::notify() {
   const std::lock_guard lock{mutex_};
   for (EmbeddedCursor* each : cursors_) each->notify();
@@ -44,6 +49,13 @@ Offset TopicState::lowest_position(std::int32_t partition) {
     lowest = std::min(lowest, each->position_in(*this, partition).value_or(lowest));
   }
   return lowest;
+}
+
+std::vector<std::string> TopicTable::names() const {
+  const std::shared_lock lock{mutex_};
+  std::vector<std::string> names;
+  for (const auto& [name, topic] : topics_) names.push_back(name);
+  return names;
 }
 
 TopicState* TopicTable::find(std::string_view name) const {
@@ -76,6 +88,14 @@ TopicState& TopicTable::add(StoredTopic topic, EmbeddedLane& lane, MetricsRegist
   return *topics_.emplace(std::move(name), std::move(state)).first->second;
 }
 
+void TopicTable::remove(std::string_view name) {
+  const std::unique_lock lock{mutex_};
+  const auto found = topics_.find(name);
+  if (found == topics_.end()) return;
+  removed_.push_back(std::move(found->second));
+  topics_.erase(found);
+}
+
 std::optional<Offset> GroupTable::find(std::string_view group,
                                        const TopicPartition& partition) const {
   const std::lock_guard lock{mutex_};
@@ -89,6 +109,16 @@ std::optional<Offset> GroupTable::find(std::string_view group,
 void GroupTable::store(const GroupOffset& committed) {
   const std::lock_guard lock{mutex_};
   offsets_[committed.partition].insert_or_assign(committed.group, committed.offset);
+}
+
+std::vector<GroupOffset> GroupTable::remove(const TopicPartition& partition) {
+  const std::lock_guard lock{mutex_};
+  std::vector<GroupOffset> removed;
+  const auto groups = offsets_.find(partition);
+  if (groups == offsets_.end()) return removed;
+  for (const auto& [group, offset] : groups->second) removed.push_back({group, partition, offset});
+  offsets_.erase(groups);
+  return removed;
 }
 
 std::optional<Offset> GroupTable::lowest(const TopicPartition& partition) const {

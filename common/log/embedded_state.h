@@ -47,9 +47,14 @@ class TopicState {
   bool has(std::int32_t partition) const { return partition >= 0 && partition < spec_.partitions; }
   EmbeddedLane& lane() const { return lane_; }
 
+  // Deleted: what is still on its way to it comes to nothing. The writer thread's.
+  bool deleted() const { return deleted_; }
+  void set_deleted() { deleted_ = true; }
+
   // Cursors to tell about new records.
   void subscribe(EmbeddedCursor& cursor);
   void unsubscribe(EmbeddedCursor& cursor);
+  bool has_cursors();
   void notify();
   // The lowest position of any open cursor in the partition; the end when there is none.
   Offset lowest_position(std::int32_t partition);
@@ -65,22 +70,26 @@ class TopicState {
   std::atomic<std::chrono::milliseconds> retention_;
   std::atomic<bool> expires_;
   std::atomic<bool> compacted_;
+  bool deleted_ = false;
   std::deque<PartitionState> partitions_;
   std::mutex mutex_;
   std::vector<EmbeddedCursor*> cursors_;
 };
 
-// All topics. Topics are added, never removed; pointers stay valid. Thread-safe.
+// All topics. Pointers stay valid, also those to topics that were removed. Thread-safe.
 class TopicTable {
  public:
+  std::vector<std::string> names() const;
   TopicState* find(std::string_view name) const;
   TopicState* find(const EmbeddedLane& lane, std::uint32_t id) const;
   std::vector<TopicState*> of(const EmbeddedLane& lane) const;
   TopicState& add(StoredTopic topic, EmbeddedLane& lane, MetricsRegistry& metrics);
+  void remove(std::string_view name);
 
  private:
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::unique_ptr<TopicState>, std::less<>> topics_;
+  std::vector<std::unique_ptr<TopicState>> removed_;
 };
 
 // What the groups have committed in one lane. Thread-safe.
@@ -88,6 +97,8 @@ class GroupTable {
  public:
   std::optional<Offset> find(std::string_view group, const TopicPartition& partition) const;
   void store(const GroupOffset& committed);
+  // What stood there.
+  std::vector<GroupOffset> remove(const TopicPartition& partition);
   // The lowest offset that any group has committed in the partition.
   std::optional<Offset> lowest(const TopicPartition& partition) const;
 

@@ -3,6 +3,7 @@
 #include <rocksdb/convenience.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/log/segmented.h"
 #include "common/logging.h"
@@ -168,6 +169,39 @@ Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partiti
   if (Status written = parts_.store.write(batch, false); !written) return written;
   state.removed_before = begin;
   topic.trimmed_bytes.add(static_cast<double>(bytes));
+  return {};
+}
+
+Status EmbeddedTrimmer::remove_topic(TopicState& topic) {
+  EmbeddedStore& store = parts_.store;
+  const PartitionId begin = topic.id(0);
+  const PartitionId end{begin.topic + 1, 0};
+  const std::string first_record = record_row(begin, 0);
+  const std::string past_records = record_row(end, 0);
+  const std::string first_key = key_row(begin, "");
+  const std::string past_keys = key_row(end, "");
+  rocksdb::WriteBatch batch;
+  batch.Delete(store.meta(), topic_row(topic.spec().name));
+  for (std::int32_t partition = 0; partition < topic.spec().partitions; ++partition) {
+    batch.Delete(store.meta(), next_row(topic.id(partition)));
+    batch.Delete(store.meta(), begin_row(topic.id(partition)));
+    for (const GroupOffset& each : parts_.groups.remove({topic.spec().name, partition})) {
+      batch.Delete(store.meta(), group_row(each.group, each.partition));
+    }
+  }
+  batch.DeleteRange(store.records(), first_record, past_records);
+  batch.DeleteRange(store.keys(), first_key, past_keys);
+  if (Status written = store.write(batch, true); !written) return written;
+  topic.set_deleted();
+  // Whole files at once; the rest when RocksDB compacts.
+  for (const auto& [family, from, to] : {std::tuple{store.records(), &first_record, &past_records},
+                                         std::tuple{store.keys(), &first_key, &past_keys}}) {
+    const rocksdb::Slice first{*from};
+    const rocksdb::Slice past{*to};
+    const rocksdb::Status status =
+        rocksdb::DeleteFilesInRange(&store.db(), family, &first, &past, false);
+    if (!status.ok()) return store.error("remove a topic", status);
+  }
   return {};
 }
 

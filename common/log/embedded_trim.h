@@ -23,7 +23,7 @@ class EmbeddedTrimmer {
   struct Parts {
     EmbeddedStore& store;
     TopicTable& topics;
-    const GroupTable& groups;
+    GroupTable& groups;
     const EmbeddedLane& lane;
     const Clock& clock;
   };
@@ -35,6 +35,9 @@ class EmbeddedTrimmer {
   Status trim_by_time(TopicState& topic, std::int32_t partition);
   // The same of a compacted topic, whose keys go with their records.
   Status expire(TopicState& topic, std::int32_t partition);
+  // A topic as a whole, from then on `deleted`. What is in `meta` of its tombstones and unclaimed
+  // segments goes when they are trimmed.
+  Status remove_topic(TopicState& topic);
   Status trim_tombstones();
   Status drop_unclaimed_segments(Clock::Wall written_before);
 

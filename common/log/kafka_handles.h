@@ -27,6 +27,7 @@ struct KafkaDelete {
   void operator()(rd_kafka_NewTopic_t* each) const { rd_kafka_NewTopic_destroy(each); }
   void operator()(rd_kafka_NewPartitions_t* each) const { rd_kafka_NewPartitions_destroy(each); }
   void operator()(rd_kafka_ConfigResource_t* each) const { rd_kafka_ConfigResource_destroy(each); }
+  void operator()(rd_kafka_DeleteTopic_t* each) const { rd_kafka_DeleteTopic_destroy(each); }
   void operator()(rd_kafka_ListConsumerGroupOffsets_t* each) const {
     rd_kafka_ListConsumerGroupOffsets_destroy(each);
   }

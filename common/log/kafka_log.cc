@@ -39,6 +39,10 @@ class KafkaLog final : public Log {
   Status create_topics(std::span<const TopicSpec> topics) override {
     return topics_.create(handle(), topics);
   }
+  Result<std::vector<std::string>> topics() const override { return topics_.names(handle()); }
+  Status delete_topics(std::span<const std::string> names) override {
+    return topics_.remove(handle(), names);
+  }
   Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override;
   Result<std::unique_ptr<LogReader>> open_reader(const Offsets& from) override;
   std::unique_ptr<LogWriter> open_writer() override {

@@ -179,6 +179,55 @@ Status KafkaTopics::create(rd_kafka_t* handle, std::span<const TopicSpec> topics
   return {};
 }
 
+Status KafkaTopics::remove(rd_kafka_t* handle, std::span<const std::string> names) {
+  if (names.empty()) return {};
+  std::vector<Kafka<rd_kafka_DeleteTopic_t>> owned;
+  std::vector<rd_kafka_DeleteTopic_t*> doomed;
+  {
+    const std::lock_guard lock{mutex_};
+    for (const std::string& each : names) {
+      partitions_.erase(each);
+      compacted_.erase(each);
+      owned.emplace_back(rd_kafka_DeleteTopic_new(client_.outside(each).c_str()));
+      doomed.push_back(owned.back().get());
+    }
+  }
+  const auto event =
+      kafka_admin(handle, "delete topics", RD_KAFKA_ADMIN_OP_DELETETOPICS, client_.timeout_ms(),
+                  [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                    rd_kafka_DeleteTopics(handle, doomed.data(), doomed.size(), options, queue);
+                  });
+  if (!event) return event.error();
+  std::size_t count = 0;
+  const rd_kafka_topic_result_t** deleted =
+      rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event->get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto code = rd_kafka_topic_result_error(deleted[i]);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+      continue;
+    }
+    const char* reason = rd_kafka_topic_result_error_string(deleted[i]);
+    return kafka_error(std::string{"delete the topic "} + rd_kafka_topic_result_name(deleted[i]),
+                       code, reason == nullptr ? "" : reason);
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> KafkaTopics::names(rd_kafka_t* handle) const {
+  const rd_kafka_metadata_t* answer = nullptr;
+  constexpr int kAllTopics = 1;
+  const auto code = rd_kafka_metadata(handle, kAllTopics, nullptr, &answer, client_.timeout_ms());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error("list the topics", code);
+  const Kafka<const rd_kafka_metadata_t> owned{answer};
+  std::vector<std::string> names;
+  for (int i = 0; i < answer->topic_cnt; ++i) {
+    const std::string_view name = answer->topics[i].topic;
+    if (name.starts_with(client_.options().prefix)) names.push_back(client_.inside(name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 Result<std::int32_t> route(const KafkaTopics& topics, const Record& record) {
   const auto count = topics.known(record.topic);
   if (!count) return no_topic(record.topic);

@@ -14,7 +14,7 @@
 namespace millrace {
 
 // Which topics there are, with how many partitions, as far as anybody asked: both stay as they are
-// while the process runs. Thread-safe.
+// until they are deleted. Thread-safe.
 class KafkaTopics {
  public:
   explicit KafkaTopics(const KafkaClient& client) : client_(client) {}
@@ -31,6 +31,10 @@ class KafkaTopics {
 
   // Makes the topics that are missing. `rejected` where one has other partitions.
   Status create(rd_kafka_t* handle, std::span<const TopicSpec> topics);
+  // Deletes those that there are, and forgets them.
+  Status remove(rd_kafka_t* handle, std::span<const std::string> names);
+  // Those of the cluster that have the prefix, without it; sorted.
+  Result<std::vector<std::string>> names(rd_kafka_t* handle) const;
   bool needs_key(std::string_view topic) const;  // of those that create() was told of
 
  private:

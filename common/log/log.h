@@ -111,6 +111,13 @@ class Log {
   // Makes the topics that are missing. `rejected` where one exists with other partitions.
   virtual Status create_topics(std::span<const TopicSpec> topics) = 0;
 
+  // The names of those that there are, sorted.
+  virtual Result<std::vector<std::string>> topics() const = 0;
+  // Deletes topics with their records and what groups have committed there. One that is not there
+  // is passed over. `rejected` where the embedded log has a session or reader on one; of Kafka,
+  // whose readers find them gone, it is the caller's to know that nobody reads them.
+  virtual Status delete_topics(std::span<const std::string> names) = 0;
+
   virtual Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) = 0;
   virtual Result<std::unique_ptr<LogReader>> open_reader(const Offsets& from) = 0;
   virtual std::unique_ptr<LogWriter> open_writer() = 0;

@@ -178,6 +178,10 @@ class SegmentedLog final : public Log {
   Status create_topics(std::span<const TopicSpec> topics) override {
     return base_.create_topics(topics);
   }
+  Result<std::vector<std::string>> topics() const override { return base_.topics(); }
+  Status delete_topics(std::span<const std::string> names) override {
+    return base_.delete_topics(names);
+  }
   Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override {
     auto session = base_.open_session(std::move(options));
     if (!session) return session.error();

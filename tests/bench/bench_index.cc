@@ -126,10 +126,12 @@ class IndexBench {
     }
   }
 
-  // Until what goes on in the background is done, and what would be after a while; how long it took.
+  // Until what goes on in the background is done, and what would be after a while; how long it
+  // took.
   double settle() {
     const Clock::Steady began = system_clock().now();
-    if (const Status settled = index_->settle_quietly(); !settled) bench_failed(settled.error().message);
+    if (const Status settled = index_->settle_quietly(); !settled)
+      bench_failed(settled.error().message);
     return seconds_since(began);
   }
 

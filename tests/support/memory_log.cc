@@ -27,6 +27,10 @@ class MemoryLog : public Log {
   Status create_topics(std::span<const TopicSpec> topics) override {
     return view_->create_topics(topics);
   }
+  Result<std::vector<std::string>> topics() const override { return view_->topics(); }
+  Status delete_topics(std::span<const std::string> names) override {
+    return view_->delete_topics(names);
+  }
   Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override {
     return view_->open_session(std::move(options));
   }

@@ -43,6 +43,10 @@ class WatchedLog : public Log {
   std::int64_t wakes() const;
 
   Status create_topics(std::span<const TopicSpec> topics) override;
+  Result<std::vector<std::string>> topics() const override { return base_->topics(); }
+  Status delete_topics(std::span<const std::string> names) override {
+    return base_->delete_topics(names);
+  }
   Result<std::unique_ptr<LogSession>> open_session(SessionOptions options) override;
   Result<std::unique_ptr<LogReader>> open_reader(const Offsets& from) override;
   std::unique_ptr<LogWriter> open_writer() override;

@@ -120,6 +120,37 @@ TEST_F(EmbeddedLogTest, a_topic_keeps_its_kind) {
   EXPECT_TRUE(failed_as(log->create_topics(fleeting), Error::Kind::rejected));
 }
 
+TEST_F(EmbeddedLogTest, deletes_no_topic_that_is_read) {
+  open();
+  const std::vector<std::string> doomed{"states"};
+  auto session = log->open_session({"readers", doomed, true});
+  ASSERT_TRUE(session);
+  EXPECT_TRUE(failed_as(log->delete_topics(doomed), Error::Kind::rejected));
+  session->reset();
+  auto reader = log->open_reader({{{"states", 0}, 0}});
+  EXPECT_TRUE(failed_as(log->delete_topics(doomed), Error::Kind::rejected));
+  reader->reset();
+  EXPECT_TRUE(log->delete_topics(doomed));
+}
+
+TEST_F(EmbeddedLogTest, a_topic_that_was_deleted_and_made_anew_has_nothing_of_the_former) {
+  open();
+  const std::vector<std::string> doomed{"zebras"};  // the one with the highest number
+  const std::vector<TopicSpec> specs{{.name = "zebras", .compacted = true}};
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(log->create_topics(specs));
+    auto session = open_session(*log, "readers", doomed);
+    EXPECT_EQ(session->lag(), 0);
+    append(*log, {make_record("zebras", "a", "1"), make_tombstone("zebras", "b")});
+    take(*session, 2);
+    ASSERT_TRUE(session->commit({}, session->positions()));
+    EXPECT_THAT(read_topic(*log, "zebras"), SizeIs(2));
+    session.reset();
+    ASSERT_TRUE(log->delete_topics(doomed));
+    if (round == 1) open();
+  }
+}
+
 TEST_F(EmbeddedLogTest, lives_in_memory_when_it_is_given_an_environment_there) {
   const std::unique_ptr<rocksdb::Env> memory{rocksdb::NewMemEnv(rocksdb::Env::Default())};
   options.env = memory.get();

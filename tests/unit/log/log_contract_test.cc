@@ -456,5 +456,34 @@ TEST_P(LogContract, a_large_record_is_superseded_as_any_other) {
   EXPECT_TRUE(left[0].tombstone);
 }
 
+TEST_P(LogContract, lists_its_topics) {
+  const auto topics = log().topics();
+  ASSERT_TRUE(topics) << topics.error().message;
+  EXPECT_TRUE(std::ranges::is_sorted(*topics));
+  for (const TopicSpec& each : kTopics) EXPECT_THAT(*topics, testing::Contains(each.name));
+}
+
+TEST_P(LogContract, deletes_a_topic_with_all_that_is_in_it) {
+  const std::vector<std::string> doomed{"copies.g7", "states.g7", "never-was"};
+  const std::vector<TopicSpec> specs{
+      {.name = "copies.g7", .partitions = kPartitions},
+      {.name = "states.g7", .partitions = kPartitions, .compacted = true}};
+  ASSERT_TRUE(log().create_topics(specs));
+  for (const TopicSpec& each : specs) {
+    append(log(), {make_record(each.name, "a", "1"), make_record(each.name, "b", "2")});
+    const auto session = open_session(log(), "readers", {each.name});
+    take(*session, 2);
+    ASSERT_TRUE(session->commit({}, session->positions()));
+  }
+  append(log(), {make_record("states", "a", "3")});
+  const Status deleted = log().delete_topics(doomed);
+  ASSERT_TRUE(deleted) << deleted.error().message;
+  EXPECT_TRUE(log().delete_topics(doomed)) << "they are gone";
+  reopen();
+  // The broker that answers may hear of it a moment later.
+  EXPECT_TRUE(eventually([&] { return std::ranges::count(*log().topics(), "copies.g7") == 0; }));
+  EXPECT_FALSE(log().partitions(specs.front().name));
+  EXPECT_THAT(values(read_topic(log(), "states")), ElementsAre("3"));
+}
 }  // namespace
 }  // namespace millrace
