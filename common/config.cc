@@ -23,13 +23,6 @@ constexpr std::string_view kApiKeys = "api_keys";
 constexpr std::size_t kFileBytesMax = 1U << 20U;  // a thousand API keys are a tenth of it
 constexpr std::size_t kShownBytesMax = 200;       // of a wrong value
 
-const Setting* find_setting(std::string_view name) {
-  const auto table = settings_table();
-  const auto found = std::find_if(table.begin(), table.end(),
-                                  [&](const Setting& setting) { return setting.name == name; });
-  return found == table.end() ? nullptr : &*found;
-}
-
 std::string flag_name(std::string_view name) {
   std::string flag = "--" + std::string{name};
   std::replace(flag.begin(), flag.end(), '_', '-');

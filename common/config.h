@@ -29,6 +29,7 @@ struct Setting {
 // Every setting of every process, in the order in which --help shows them. The rows are in
 // settings_table.cc.
 std::span<const Setting> settings_table();
+const Setting* find_setting(std::string_view name);  // null: there is none
 
 // What an API key may do. From the settings file only:
 //   api_keys:

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "common/config.h"
 
 namespace millrace {
@@ -167,12 +170,17 @@ constexpr Setting kSettings[] = {
 
     // The client commands.
     {"server", Type::text, "http://127.0.0.1:8000", 0, 0,
-     "address of the gateway that add, ask, search and status talk to", ""},
-    {"api_key", Type::secret, "", 0, 0, "API key that add, ask, search and status show", ""},
+     "address of the gateway that the client commands talk to", ""},
+    {"api_key", Type::secret, "", 0, 0, "API key that the client commands show", ""},
 };
 
 }  // namespace
 
 std::span<const Setting> settings_table() { return kSettings; }
+
+const Setting* find_setting(std::string_view name) {
+  const auto found = std::ranges::find(kSettings, name, &Setting::name);
+  return found == std::end(kSettings) ? nullptr : found;
+}
 
 }  // namespace millrace

@@ -10,8 +10,7 @@ namespace millrace {
 Result<std::unique_ptr<AnswerHub>> AnswerHub::start(Log& log, const Clock& clock,
                                                     AnswerHubOptions options,
                                                     MetricsRegistry& metrics) {
-  const std::string topic{topics::kAnswers};
-  auto ends = end_offsets(log, std::span{&topic, 1});
+  const auto ends = end_offsets(log, topics::kAnswers);
   if (!ends) return ends.error();
   std::unique_ptr<AnswerHub> hub{new AnswerHub{options}};
   for (const auto& [partition, end] : *ends) hub->next_.push_back(end);

@@ -14,6 +14,19 @@ net::awaitable<bool> applied(Table& table, Offsets target, std::chrono::millisec
   co_return !batch.items.empty() && batch.items.front();
 }
 
+net::awaitable<Result<Offsets>> topic_ends(const Backend& backend, std::string_view topic) {
+  co_return co_await run_blocking(backend.pool,
+                                  [&log = backend.log, topic] { return end_offsets(log, topic); });
+}
+
+net::awaitable<Result<bool>> applied_all(const Backend& backend, Table& table,
+                                         std::string_view topic, std::chrono::milliseconds wait) {
+  auto ends = co_await topic_ends(backend, topic);
+  if (!ends) co_return Result<bool>{ends.error()};
+  const bool all = co_await applied(table, std::move(*ends), wait);
+  co_return Result<bool>{all};
+}
+
 std::optional<Collection> find_collection(const Backend& backend, const std::string& name) {
   const auto row = backend.collections.get(name);
   std::optional<StreamPosition> position;
@@ -32,6 +45,10 @@ std::optional<Collection> find_collection(const Backend& backend, const std::str
     stored->generation = backend.options.generation;
   }
   return stored;
+}
+
+Problem unknown_collection(const std::string& name) {
+  return not_found("there is no collection \"" + name + "\"");
 }
 
 int generation_of(const Backend& backend, const std::string& collection) {

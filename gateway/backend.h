@@ -11,6 +11,7 @@
 #include "gateway/appender.h"
 #include "gateway/gateway.h"
 #include "gateway/http_types.h"
+#include "gateway/problem.h"
 #include "gateway/progress_hub.h"
 #include "gateway/recent_writes.h"
 #include "schemas/collection.h"
@@ -38,9 +39,16 @@ struct Backend {
 
 // True once `table` has applied everything before `target`; false when `wait` is over.
 net::awaitable<bool> applied(Table& table, Offsets target, std::chrono::milliseconds wait);
+// Where `topic` ends now, in each partition.
+net::awaitable<Result<Offsets>> topic_ends(const Backend& backend, std::string_view topic);
+// As applied(), of all that is in `topic` now; an error where the log does not say how much that
+// is.
+net::awaitable<Result<bool>> applied_all(const Backend& backend, Table& table,
+                                         std::string_view topic, std::chrono::milliseconds wait);
 
 // The collection's settings, those just written included. `default` is always there.
 std::optional<Collection> find_collection(const Backend& backend, const std::string& name);
+Problem unknown_collection(const std::string& name);
 
 // That which answers the collection's queries.
 int generation_of(const Backend& backend, const std::string& collection);

@@ -13,10 +13,6 @@ constexpr std::size_t kListMax = 10'000;            // collections in one answer
 constexpr std::size_t kIndexPartitionsMax = 1'024;  // the bound of the setting `partitions`
 constexpr std::chrono::milliseconds kListWait{200};
 
-Problem unknown_collection(const std::string& name) {
-  return not_found("there is no collection \"" + name + "\"");
-}
-
 }  // namespace
 
 Reply<Collection> LogCollectionService::get(const std::string& name) {
@@ -26,12 +22,9 @@ Reply<Collection> LogCollectionService::get(const std::string& name) {
 }
 
 net::awaitable<std::vector<Collection>> LogCollectionService::list(const Caller& caller) {
-  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    const std::string topic{topics::kCollections};
-    return end_offsets(log, std::span{&topic, 1});
-  });
   // Late or unknown is no failure: the list is then as old as the table.
-  if (ends) co_await applied(backend_.collections, std::move(*ends), kListWait);
+  static_cast<void>(
+      co_await applied_all(backend_, backend_.collections, topics::kCollections, kListWait));
   auto rows = co_await run_blocking(
       backend_.pool, [&table = backend_.collections] { return table.scan("", "", kListMax); });
   std::map<std::string, Collection> found;

@@ -76,10 +76,7 @@ void DeadLetterKeeper::look_at_some(Pass& pass) const {
 }
 
 net::awaitable<void> DeadLetterKeeper::pass() {
-  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    const std::string topic{topics::kDeadLetters};
-    return end_offsets(log, std::span{&topic, 1});
-  });
+  auto ends = co_await topic_ends(backend_, topics::kDeadLetters);
   if (!ends) co_return;  // the log says it itself
   const Offset end = ends->empty() ? 0 : ends->begin()->second;
   if (end == counted_ && backend_.clock.now() < count_by_) co_return;

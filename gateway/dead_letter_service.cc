@@ -130,12 +130,9 @@ LogDeadLetterService::LogDeadLetterService(const Backend& backend, LogDocumentSe
       purged_{metrics.counter("dead_letters_purged_total", "Dead letters purged by operators.")} {}
 
 net::awaitable<void> LogDeadLetterService::read_writes() {
-  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    const std::string topic{topics::kDeadLetters};
-    return end_offsets(log, std::span{&topic, 1});
-  });
   // Late or unknown is no failure: what is seen is then as old as the table.
-  if (ends) co_await applied(backend_.letters, std::move(*ends), kTableWait);
+  static_cast<void>(
+      co_await applied_all(backend_, backend_.letters, topics::kDeadLetters, kTableWait));
 }
 
 net::awaitable<Reply<StoredLetter>> LogDeadLetterService::find(Position source) {

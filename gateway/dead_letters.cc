@@ -60,12 +60,11 @@ std::optional<LetterDocument> document_of(const DeadLetter& letter) {
                           is_topic_of(topic, "chunks") || is_topic_of(topic, "embeddings");
   if (!on_the_way) return std::nullopt;
   const std::string_view key = partition_key(letter.source_key);
-  const auto slash = key.find('/');
-  if (slash == std::string_view::npos || !valid_collection_name(key.substr(0, slash)) ||
-      !check_document_id(key.substr(slash + 1))) {
-    return std::nullopt;
-  }
-  return LetterDocument{std::string{key.substr(0, slash)}, std::string{key.substr(slash + 1)}};
+  const std::string_view collection = collection_of(key);
+  if (collection.size() == key.size()) return std::nullopt;
+  const std::string_view document_id = key.substr(collection.size() + 1);
+  if (!valid_collection_name(collection) || !check_document_id(document_id)) return std::nullopt;
+  return LetterDocument{std::string{collection}, std::string{document_id}};
 }
 
 bool LetterFilter::empty() const {

@@ -1,30 +1,13 @@
 #include "gateway/document_json.h"
 
 #include "common/ids.h"
+#include "common/percent_encoding.h"
 
 namespace millrace {
 
-std::string percent_encode_segment(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      encoded += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded += '%';
-    encoded += kHex[byte >> 4U];
-    encoded += kHex[byte & 15U];
-  }
-  return encoded;
-}
-
 std::string status_url(std::string_view collection, std::string_view document_id) {
-  return "/v1/collections/" + percent_encode_segment(collection) + "/documents/" +
-         percent_encode_segment(document_id);
+  return "/v1/collections/" + percent_encode(collection) + "/documents/" +
+         percent_encode(document_id);
 }
 
 bool is_final(DocumentProgress::State state) {

@@ -11,7 +11,6 @@ namespace millrace {
 void write_json(json::Writer& out, const DocumentStatus& status);
 std::string to_json(const DocumentStatus& status);
 std::string status_url(std::string_view collection, std::string_view document_id);
-std::string percent_encode_segment(std::string_view text);
 
 // Nothing more will happen to this revision.
 bool is_final(DocumentProgress::State state);

@@ -2,7 +2,6 @@
 #include "common/ids.h"
 #include "gateway/document_json.h"
 #include "gateway/document_service.h"
-#include "gateway/mailbox.h"
 #include "schemas/topics.h"
 
 namespace millrace {
@@ -19,13 +18,10 @@ std::string named(const DocumentRef& document) {
 
 net::awaitable<std::optional<Problem>> LogDocumentService::check_resend(const DocumentRef& failed) {
   using Refusal = std::optional<Problem>;
-  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    const std::string topic{topics::kDocumentEvents};
-    return end_offsets(log, std::span{&topic, 1});
-  });
-  if (!ends) co_return Refusal{problem_from(ends.error())};
-  const bool whole = co_await applied(backend_.documents, std::move(*ends), kTableWaitMax);
-  if (!whole) {
+  const auto whole =
+      co_await applied_all(backend_, backend_.documents, topics::kDocumentEvents, kTableWaitMax);
+  if (!whole) co_return Refusal{problem_from(whole.error())};
+  if (!*whole) {
     co_return Refusal{busy("the list of documents is still being read from the log", 5)};
   }
   const auto now = find(failed.collection, failed.document_id);

@@ -189,12 +189,11 @@ net::awaitable<Reply<DocumentStatus>> LogDocumentService::status(const Caller& c
 net::awaitable<Reply<DocumentPage>> LogDocumentService::list(const Caller& caller,
                                                              std::string collection,
                                                              ListDocuments wanted) {
-  if (!find_collection(backend_, collection)) {
-    co_return Reply<DocumentPage>{not_found("there is no collection \"" + collection + "\"")};
-  }
+  const auto found = find_collection(backend_, collection);
+  if (!found) co_return Reply<DocumentPage>{unknown_collection(collection)};
   co_await read_own_writes();
-  const int generation = generation_of(backend_, collection);
-  auto work = [&table = backend_.documents, &collection, generation, &wanted, &caller] {
+  auto work = [&table = backend_.documents, &collection, generation = found->generation, &wanted,
+               &caller] {
     return scan_page(table, collection, generation, wanted, caller.principal);
   };
   auto page = co_await run_blocking(backend_.pool, std::move(work));
@@ -218,12 +217,10 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
 
 net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& caller,
                                                               std::string collection) {
-  auto ends = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    const std::string topic{topics::kDocumentEvents};
-    return end_offsets(log, std::span{&topic, 1});
-  });
-  if (!ends) co_return Reply<std::int64_t>{problem_from(ends.error())};
-  if (!co_await applied(backend_.documents, std::move(*ends), kClearWait)) {
+  const auto whole =
+      co_await applied_all(backend_, backend_.documents, topics::kDocumentEvents, kClearWait);
+  if (!whole) co_return Reply<std::int64_t>{problem_from(whole.error())};
+  if (!*whole) {
     co_return Reply<std::int64_t>{
         busy("the list of documents is still being read from the log; nothing was removed", 5)};
   }

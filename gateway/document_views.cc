@@ -11,7 +11,6 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kCountPage = 2'000;
 // Counting reads a line of every document, so the answer is kept this long at least.
 constexpr std::chrono::milliseconds kCountsKept{1'000};
 constexpr int kCountsKeptFactor = 10;  // and this many times as long as it took
@@ -26,26 +25,20 @@ bool may_read(const Principal& principal, const Table::Row& row, int generation)
 CollectionCounts count_rows(const Table& table, const std::string& collection, int generation,
                             const Principal& principal) {
   CollectionCounts counts;
-  const std::string prefix = document_key(collection, "");
-  std::string after = prefix;
-  for (;;) {
-    const auto rows = table.scan(prefix, after, kCountPage);
-    if (rows.empty()) return counts;
-    after = rows.back().key;
-    for (const Table::Row& row : rows) {
-      const auto head = stored_document_head(row.value, generation);
-      if (!head || head->state == DocumentProgress::State::deleted) continue;
-      if (!principal.sees_everything && !may_read(principal, row, generation)) continue;
-      ++counts.documents;
-      if (head->state == DocumentProgress::State::indexed) {
-        counts.chunks += head->chunks;
-      } else if (head->state == DocumentProgress::State::failed) {
-        ++counts.failed;
-      } else {
-        ++counts.pending;
-      }
+  for_each_document(table, collection, [&](const Table::Row& row) {
+    const auto head = stored_document_head(row.value, generation);
+    if (!head || head->state == DocumentProgress::State::deleted) return;
+    if (!principal.sees_everything && !may_read(principal, row, generation)) return;
+    ++counts.documents;
+    if (head->state == DocumentProgress::State::indexed) {
+      counts.chunks += head->chunks;
+    } else if (head->state == DocumentProgress::State::failed) {
+      ++counts.failed;
+    } else {
+      ++counts.pending;
     }
-  }
+  });
+  return counts;
 }
 
 }  // namespace

@@ -205,9 +205,8 @@ void LogGateway::watch_tables() {
       {tables_.indexes.get(), topics::kIndexStates},
       {tables_.letters.get(), topics::kDeadLetters}};
   const auto left = std::make_shared<std::atomic<std::size_t>>(std::size(rows));
-  for (const auto& [table, name] : rows) {
-    const std::string topic{name};
-    const auto ends = end_offsets(log_, std::span{&topic, 1});
+  for (const auto& [table, topic] : rows) {
+    const auto ends = end_offsets(log_, topic);
     if (!ends) {
       readiness_.set(kCondition, false, ends.error().message);
       continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "gateway/document_json.h"
 #include "gateway/mailbox.h"
 #include "gateway/stored_event.h"
 #include "schemas/topics.h"
@@ -13,11 +14,6 @@ namespace {
 
 using State = Generation::State;
 
-constexpr std::size_t kScanPage = 2'000;
-
-Problem unknown_collection(const std::string& name) {
-  return not_found("there is no collection \"" + name + "\"");
-}
 Problem unknown_generation(const Collection& collection, int number) {
   std::string there;
   for (const Generation& each : collection.generations) {
@@ -40,39 +36,22 @@ Collection with_generations(Collection collection) {
   return collection;
 }
 
-Generation* find(Collection& collection, int number) {
-  const auto found = std::ranges::find(collection.generations, number, &Generation::number);
-  return found == collection.generations.end() ? nullptr : &*found;
-}
-
-bool is_final(const StoredHead& head) {
-  return head.state == DocumentProgress::State::indexed ||
-         head.state == DocumentProgress::State::deleted ||
-         head.state == DocumentProgress::State::failed;
-}
-
 // Blocks: looks at every document of the collection.
 GenerationView count(const Table& table, const Collection& collection, Generation generation) {
   GenerationView view;
   view.generation = std::move(generation);
-  const std::string prefix = document_key(collection.name, "");
-  std::string after = prefix;
-  for (;;) {
-    const auto rows = table.scan(prefix, after, kScanPage);
-    if (rows.empty()) return view;
-    after = rows.back().key;
-    for (const Table::Row& row : rows) {
-      const auto own = stored_document_head(row.value, view.generation.number);
-      const auto serving = stored_document_head(row.value, collection.generation);
-      if (!own || !serving) continue;
-      if (own->state == DocumentProgress::State::indexed) {
-        ++view.documents;
-        view.chunks += own->chunks;
-      }
-      if (own->state == DocumentProgress::State::failed) ++view.failed;
-      if (is_final(*serving) && !is_final(*own)) ++view.behind;
+  for_each_document(table, collection.name, [&](const Table::Row& row) {
+    const auto own = stored_document_head(row.value, view.generation.number);
+    const auto serving = stored_document_head(row.value, collection.generation);
+    if (!own || !serving) return;
+    if (own->state == DocumentProgress::State::indexed) {
+      ++view.documents;
+      view.chunks += own->chunks;
     }
-  }
+    if (own->state == DocumentProgress::State::failed) ++view.failed;
+    if (is_final(serving->state) && !is_final(own->state)) ++view.behind;
+  });
+  return view;
 }
 
 }  // namespace
@@ -141,11 +120,7 @@ net::awaitable<Status> LogGenerationService::make_topics(int number) {
   co_return co_await run_blocking(backend_.pool, [&log = backend_.log, number]() -> Status {
     const Result<std::int32_t> partitions = log.partitions(topics::kTexts);
     if (!partitions) return partitions.error();
-    std::vector<TopicSpec> specs = topic_specs(*partitions, number);
-    std::erase_if(specs, [number](const TopicSpec& spec) {
-      return !spec.name.ends_with(".g" + std::to_string(number));
-    });
-    return log.create_topics(specs);
+    return log.create_topics(generation_topic_specs(*partitions, number));
   });
 }
 
@@ -202,7 +177,7 @@ net::awaitable<Reply<Generation>> LogGenerationService::serve(const Caller& call
   const Change change{*this, name};
   Reply<Collection> collection = change.collection();
   if (!collection) co_return Reply<Generation>{collection.error()};
-  Generation* wanted = find(*collection, number);
+  Generation* wanted = collection->find(number);
   if (wanted == nullptr) co_return Reply<Generation>{unknown_generation(*collection, number)};
   if (wanted->state == State::serving) co_return Reply<Generation>{*wanted};
   if (wanted->state == State::paused) {
@@ -217,7 +192,7 @@ net::awaitable<Reply<Generation>> LogGenerationService::serve(const Caller& call
     }
   }
   const Clock::Wall now = backend_.clock.wall_now();
-  Generation* before = find(*collection, collection->generation);
+  Generation* before = collection->find(collection->generation);
   before->state = State::kept;
   before->since = now;
   wanted->state = State::serving;
@@ -231,7 +206,7 @@ net::awaitable<Reply<Generation>> LogGenerationService::turn(const Caller& calle
   const Change change{*this, name};
   Reply<Collection> collection = change.collection();
   if (!collection) co_return Reply<Generation>{collection.error()};
-  Generation* wanted = find(*collection, number);
+  Generation* wanted = collection->find(number);
   if (wanted == nullptr) co_return Reply<Generation>{unknown_generation(*collection, number)};
   if (wanted->state == to) co_return Reply<Generation>{*wanted};
   if (wanted->state != from) {
@@ -259,7 +234,7 @@ net::awaitable<Reply<Generation>> LogGenerationService::remove(const Caller& cal
   const Change change{*this, name};
   Reply<Collection> collection = change.collection();
   if (!collection) co_return Reply<Generation>{collection.error()};
-  const Generation* wanted = find(*collection, number);
+  const Generation* wanted = collection->find(number);
   if (wanted == nullptr) co_return Reply<Generation>{unknown_generation(*collection, number)};
   if (wanted->state == State::serving) {
     co_return Reply<Generation>{

@@ -21,8 +21,7 @@ std::string newest_key(const DocumentProgress& progress) {
 Result<std::unique_ptr<ProgressHub>> ProgressHub::start(Log& log, const Clock& clock,
                                                         ProgressHubOptions options,
                                                         MetricsRegistry& metrics) {
-  const std::string topic{topics::kDocumentEvents};
-  auto ends = end_offsets(log, std::span{&topic, 1});
+  const auto ends = end_offsets(log, topics::kDocumentEvents);
   if (!ends) return ends.error();
   std::unique_ptr<ProgressHub> hub{new ProgressHub{options}};
   for (const auto& [partition, end] : *ends) hub->next_.push_back(end);

@@ -77,7 +77,10 @@ net::awaitable<EventSource::Batch> QueryEvents::next(std::chrono::milliseconds w
   co_return batch;
 }
 
-Query LogQueryService::make_query(const Caller& caller, NewQuery query, Query::Kind kind) const {
+Reply<Query> LogQueryService::make_query(const Caller& caller, NewQuery query,
+                                         Query::Kind kind) const {
+  const auto collection = find_collection(backend_, query.collection);
+  if (!collection) return unknown_collection(query.collection);
   Query made;
   made.kind = kind;
   made.collection = std::move(query.collection);
@@ -92,7 +95,7 @@ Query LogQueryService::make_query(const Caller& caller, NewQuery query, Query::K
   made.groups = caller.principal.groups;
   made.principal = caller.principal.name;
   made.asked_at = backend_.clock.wall_now();
-  made.generation = generation_of(backend_, made.collection);
+  made.generation = collection->generation;
   made.query_id = new_query_id(backend_.clock, backend_.answers, made.principal);
   return made;
 }
@@ -107,14 +110,12 @@ net::awaitable<Status> LogQueryService::append(const Caller& caller, Record reco
 }
 
 net::awaitable<Reply<std::string>> LogQueryService::ask(const Caller& caller, NewQuery query) {
-  if (!find_collection(backend_, query.collection)) {
-    co_return Reply<std::string>{not_found("there is no collection \"" + query.collection + "\"")};
-  }
-  Query made = make_query(caller, std::move(query), Query::Kind::answer);
-  const Status stored = co_await append(caller, to_record(made));
+  Reply<Query> made = make_query(caller, std::move(query), Query::Kind::answer);
+  if (!made) co_return Reply<std::string>{made.error()};
+  const Status stored = co_await append(caller, to_record(*made));
   if (!stored) co_return Reply<std::string>{problem_from(stored.error())};
   ++accepted_;
-  co_return Reply<std::string>{std::move(made.query_id)};
+  co_return Reply<std::string>{std::move(made->query_id)};
 }
 
 Reply<std::optional<Transcript>> LogQueryService::look_up(const Caller& caller,
@@ -199,15 +200,13 @@ net::awaitable<Reply<FinishedQuery>> LogQueryService::answer(const Caller& calle
 
 net::awaitable<Reply<SearchResult>> LogQueryService::search(const Caller& caller, NewQuery query) {
   using Found = Reply<SearchResult>;
-  if (!find_collection(backend_, query.collection)) {
-    co_return Found{not_found("there is no collection \"" + query.collection + "\"")};
-  }
   const auto began = backend_.clock.now();
-  Query made = make_query(caller, std::move(query), Query::Kind::search);
-  AnswerStream stream{backend_.answers, backend_.log, backend_.pool, made.query_id};
+  const Reply<Query> made = make_query(caller, std::move(query), Query::Kind::search);
+  if (!made) co_return Found{made.error()};
+  AnswerStream stream{backend_.answers, backend_.log, backend_.pool, made->query_id};
   const Status opened = co_await stream.open({});
   if (!opened) co_return Found{problem_from(opened.error())};
-  const Status stored = co_await append(caller, to_record(made));
+  const Status stored = co_await append(caller, to_record(*made));
   if (!stored) co_return Found{problem_from(stored.error())};
   const auto deadline = began + backend_.options.search_timeout + kSearchSlack;
   for (auto now = backend_.clock.now(); now < deadline; now = backend_.clock.now()) {

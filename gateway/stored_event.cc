@@ -10,6 +10,8 @@
 namespace millrace {
 namespace {
 
+constexpr std::size_t kRowsAtOnce = 2'000;
+
 struct Row {
   std::string_view head;
   std::string_view rest;
@@ -59,15 +61,21 @@ std::optional<Entry> parse_entry(std::string_view text) {
   return entry;
 }
 
-// Pairs of lines; what cannot be read is left out.
-std::vector<Entry> split_entries(std::string_view row) {
-  std::vector<Entry> entries;
+// The row's next entry, a pair of lines; empty at its end. What cannot be read is passed over.
+std::optional<Entry> take_entry(std::string_view& row) {
   while (!row.empty()) {
     const auto json = row.find('\n');
     const auto end = json == std::string_view::npos ? json : row.find('\n', json + 1);
-    if (auto entry = parse_entry(row.substr(0, end))) entries.push_back(std::move(*entry));
+    auto entry = parse_entry(row.substr(0, end));
     row = end == std::string_view::npos ? std::string_view{} : row.substr(end + 1);
+    if (entry) return entry;
   }
+  return std::nullopt;
+}
+
+std::vector<Entry> split_entries(std::string_view row) {
+  std::vector<Entry> entries;
+  while (auto entry = take_entry(row)) entries.push_back(std::move(*entry));
   return entries;
 }
 
@@ -96,25 +104,30 @@ std::optional<DocumentProgress> progress_from(std::string_view key, std::string_
 
 // How the document stands in `generation`: by its own events or, where these are of an older
 // revision, by the first one's as far as they are shared.
-std::optional<Entry> choose(std::vector<Entry> entries, int generation) {
-  const auto of = [&entries](int number) {
-    const auto found = std::ranges::find(entries, number, &Entry::generation);
-    return found == entries.end() ? nullptr : &*found;
-  };
-  Entry* first = of(1);
-  Entry* own = generation == 1 ? nullptr : of(generation);
-  if (first != nullptr && generation != 1 && !first->head.shared) {
+std::optional<Entry> choose(std::string_view row, int generation) {
+  std::optional<Entry> first;  // where that is another one
+  std::optional<Entry> own;
+  while (auto entry = take_entry(row)) {
+    const int number = entry->generation;
+    if (number == generation) {
+      own = std::move(entry);
+    } else if (number == 1) {
+      first = std::move(entry);
+    }
+    if (number >= generation) break;  // they stand in the order of their numbers
+  }
+  if (first && !first->head.shared) {
     first->head.state = DocumentProgress::State::extracted;
     first->head.chunks = 0;
   }
-  if (own == nullptr) return first == nullptr ? std::nullopt : std::optional{*first};
-  if (first == nullptr || own->head.sequence > first->head.sequence) return *own;
-  if (own->head.sequence < first->head.sequence) return *first;
+  if (!own) return first;
+  if (!first || own->head.sequence > first->head.sequence) return own;
+  if (own->head.sequence < first->head.sequence) return first;
   DocumentProgress before;
   before.state = first->head.state;
   DocumentProgress next;
   next.state = own->head.state;
-  return advances(before, next) ? *own : *first;
+  return advances(before, next) ? own : first;
 }
 
 StreamPosition position_of(const Record& record) { return {record.partition, record.offset}; }
@@ -141,13 +154,13 @@ TableApplier newest_event(Decode decode) {
 }  // namespace
 
 std::optional<StoredHead> stored_document_head(std::string_view row, int generation) {
-  const auto chosen = choose(split_entries(row), generation);
+  const auto chosen = choose(row, generation);
   return chosen ? std::optional{chosen->head} : std::nullopt;
 }
 
 std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row,
                                                 int generation) {
-  const auto chosen = choose(split_entries(row), generation);
+  const auto chosen = choose(row, generation);
   if (!chosen) return std::nullopt;
   auto progress = progress_from(key, chosen->json);
   if (!progress) return std::nullopt;
@@ -187,6 +200,18 @@ std::optional<Transcript> transcript_from_row(std::string_view key, std::string_
   auto transcript = transcript_from(record);
   if (!transcript) return std::nullopt;
   return std::move(*transcript);
+}
+
+void for_each_document(const Table& table, std::string_view collection,
+                       const std::function<void(const Table::Row&)>& visit) {
+  const std::string prefix = document_key(collection, "");
+  std::string after = prefix;
+  for (;;) {
+    const auto rows = table.scan(prefix, after, kRowsAtOnce);
+    if (rows.empty()) return;
+    after = rows.back().key;
+    for (const Table::Row& row : rows) visit(row);
+  }
 }
 
 TableApplier documents_applier() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,10 @@ std::optional<StoredHead> stored_text_head(std::string_view row);
 std::optional<Collection> collection_from_row(std::string_view key, std::string_view row);
 std::optional<IndexState> index_from_row(std::string_view key, std::string_view row);
 std::optional<Transcript> transcript_from_row(std::string_view key, std::string_view row);
+
+// Calls `visit` with each row of the collection's documents, in the order of their ids. Blocks.
+void for_each_document(const Table& table, std::string_view collection,
+                       const std::function<void(const Table::Row&)>& visit);
 
 TableApplier documents_applier();
 TableApplier collections_applier();

@@ -1,16 +1,10 @@
 #include "gateway/target.h"
 
 #include "common/json.h"
+#include "common/percent_encoding.h"
 
 namespace millrace {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool decode_checked(std::string_view text, bool plus_is_space, std::string& out) {
   return percent_decode(text, plus_is_space, out) && json::valid_utf8(out) &&
@@ -48,26 +42,6 @@ Status parse_query(std::string_view query, Target& out) {
 }
 
 }  // namespace
-
-bool percent_decode(std::string_view text, bool plus_is_space, std::string& out) {
-  out.clear();
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      out += ' ';
-    } else if (text[i] == '%') {
-      if (i + 2 >= text.size()) return false;
-      const int high = hex_digit(text[i + 1]);
-      const int low = hex_digit(text[i + 2]);
-      if (high < 0 || low < 0) return false;
-      out += static_cast<char>(high * 16 + low);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return true;
-}
 
 Reply<Target> parse_target(std::string_view target) {
   target = without_origin(target);

@@ -21,7 +21,4 @@ struct Target {
 // parameter given twice.
 Reply<Target> parse_target(std::string_view target);
 
-// False on a broken escape. `plus_is_space`: as in forms.
-bool percent_decode(std::string_view text, bool plus_is_space, std::string& out);
-
 }  // namespace millrace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 #include "schemas/codec.h"
 #include "schemas/topics.h"
@@ -17,10 +18,6 @@ constexpr std::array<Named<State>, 4> kStates{{{"building", State::building},
                                                {"serving", State::serving},
                                                {"kept", State::kept}}};
 
-void write_setting(json::Writer& out, std::string_view name, std::optional<std::int64_t> value) {
-  if (value) out.field(name, *value);
-}
-
 void read_setting(json::ObjectReader& in, std::string_view name, std::int64_t min,
                   std::optional<std::int64_t>& out) {
   std::int64_t value = 0;
@@ -30,12 +27,8 @@ void read_setting(json::ObjectReader& in, std::string_view name, std::int64_t mi
 void write_one(json::Writer& out, const Generation& generation) {
   out.begin_object()
       .field("number", std::int32_t{generation.number})
-      .field("state", to_string(generation.state))
-      .key("settings")
-      .begin_object();
-  write_setting(out, "chunk_tokens", generation.settings.chunk_tokens);
-  write_setting(out, "chunk_overlap_tokens", generation.settings.chunk_overlap_tokens);
-  out.end_object();
+      .field("state", to_string(generation.state));
+  write_object(out, "settings", generation.settings);
   write_time(out, "since_ms", generation.since);
   out.end_object();
 }
@@ -44,12 +37,7 @@ void read_one(json::ObjectReader& in, Generation& generation) {
   read_integer(in, "number", generation.number, 1);
   read_enum(in, "state", generation.state, kStates);
   read_time(in, "since_ms", generation.since);
-  json::ObjectReader settings{in.required_object("settings"), "settings",
-                              json::ObjectReader::Unknown::ignore};
-  if (in.failed()) return;
-  read_setting(settings, "chunk_tokens", 1, generation.settings.chunk_tokens);
-  read_setting(settings, "chunk_overlap_tokens", 0, generation.settings.chunk_overlap_tokens);
-  if (Status status = settings.finish(); !status) in.fail(status.error().message);
+  read_object(in, "settings", generation.settings);
 }
 
 void check_generations(json::ObjectReader& in, const Collection& collection) {
@@ -67,11 +55,27 @@ void check_generations(json::ObjectReader& in, const Collection& collection) {
 
 }  // namespace
 
+void read_members(json::ObjectReader& in, GenerationSettings& settings) {
+  read_setting(in, "chunk_tokens", 1, settings.chunk_tokens);
+  read_setting(in, "chunk_overlap_tokens", 0, settings.chunk_overlap_tokens);
+}
+
+void write_members(json::Writer& out, const GenerationSettings& settings) {
+  if (settings.chunk_tokens) out.field("chunk_tokens", *settings.chunk_tokens);
+  if (settings.chunk_overlap_tokens) {
+    out.field("chunk_overlap_tokens", *settings.chunk_overlap_tokens);
+  }
+}
+
 std::string_view to_string(State state) { return name_of(kStates, state); }
 
 const Generation* Collection::find(int number) const {
   const auto found = std::ranges::find(generations, number, &Generation::number);
   return found == generations.end() ? nullptr : &*found;
+}
+
+Generation* Collection::find(int number) {
+  return const_cast<Generation*>(std::as_const(*this).find(number));
 }
 
 bool Collection::is_in(int number) const {

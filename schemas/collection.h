@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/json.h"
 #include "common/log/record.h"
 
 namespace millrace {
@@ -20,13 +21,14 @@ struct GenerationSettings {
   std::optional<std::int64_t> chunk_overlap_tokens = {};
   bool operator==(const GenerationSettings&) const = default;
 };
+void write_members(json::Writer& out, const GenerationSettings& settings);
+void read_members(json::ObjectReader& in, GenerationSettings& settings);
 
 // Chunks, vectors and an index that were made in one way, in topics (NAME.gN) and folders of their
 // own. All of a collection's follow its changes, but for those that are paused.
 struct Generation {
   enum class State { building, paused, serving, kept };
-  int number =
-      1;  // the first one is everybody's; others are one collection's, and never come again
+  int number = 1;  // 1 is everybody's; others are one collection's, and never come again
   State state = State::serving;
   GenerationSettings settings = {};
   Clock::Wall since{};  // of the state
@@ -45,7 +47,8 @@ struct Collection {
   std::vector<Generation> generations = {};
   static constexpr std::size_t kGenerationsMax = 8;
 
-  const Generation* find(int number) const;
+  const Generation* find(int number) const;  // null: it has none of that number
+  Generation* find(int number);
   bool is_in(int number) const;  // has it, or will have
   static constexpr std::string_view kType = "collection";
   bool operator==(const Collection&) const = default;

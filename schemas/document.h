@@ -101,13 +101,37 @@ struct DocumentProgress {
   static constexpr std::string_view kType = "document-progress";
   bool operator==(const DocumentProgress&) const = default;
 };
+// What is reported of a document whose text, or a batch of whose chunks, has come to `state`. The
+// generation is that of the chunks.
+template <class Event>
+DocumentProgress progress_of(const Event& event, DocumentProgress::State state, Clock::Wall at,
+                             int generation = 1) {
+  DocumentProgress progress;
+  progress.document = event.document;
+  progress.state = state;
+  progress.removal = event.removed;
+  progress.at = at;
+  progress.pages = event.pages;
+  if constexpr (requires { event.chunks_total; }) progress.chunks = event.chunks_total;
+  progress.generation = generation;
+  return progress;
+}
+// The same where `stage` has given up.
+template <class Event>
+DocumentProgress failure_of(const Event& event, std::string_view stage, const Error& error,
+                            Clock::Wall at, int generation) {
+  DocumentProgress failed = progress_of(event, DocumentProgress::State::failed, at, generation);
+  failed.error = error.message;
+  failed.error_stage = stage;
+  return failed;
+}
 std::string_view to_string(DocumentProgress::State state);
 bool state_from(std::string_view name, DocumentProgress::State& out);
 Record to_record(const DocumentProgress& progress);
-// document key, NUL, state, and of a failure also NUL, stage, and of another generation than the
-// first also NUL, "g", its number: compaction leaves a document's newest
-// event of each step, so that whoever reads late comes to the same status as who read along. Within
-// a stage revisions do not overtake one another.
+// Document key, NUL, state, and of a failure also NUL, stage, and of another generation than the
+// first also NUL, "g", its number: compaction leaves a document's newest event of each step, so
+// that whoever reads late comes to the same status as who read along. Within a stage revisions do
+// not overtake one another.
 std::string progress_key(const DocumentProgress& progress);
 bool is_acceptance_key(std::string_view key);  // of an `accepted`, with which a document is gone
 Result<DocumentProgress> document_progress_from(const Record& record);

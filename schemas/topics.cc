@@ -57,20 +57,31 @@ std::string with_generation(std::string_view name, int generation) {
   return std::string{name} + ".g" + std::to_string(generation);
 }
 
+TopicSpec spec_of(const TopicRow& row, std::int32_t partitions, int generation) {
+  TopicSpec spec;
+  spec.name = row.per_generation ? with_generation(row.name, generation) : std::string{row.name};
+  spec.partitions = row.partitioned ? partitions : 1;
+  spec.compacted = row.compacted;
+  if (row.retention != kForever) spec.retention = row.retention;
+  spec.expires = row.compacted && row.retention != kForever;
+  spec.durable = row.durable;
+  return spec;
+}
+
 }  // namespace
 
 std::span<const TopicRow> topic_table() { return kTopics; }
 
 std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation) {
   std::vector<TopicSpec> specs;
+  for (const TopicRow& row : kTopics) specs.push_back(spec_of(row, partitions, generation));
+  return specs;
+}
+
+std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int generation) {
+  std::vector<TopicSpec> specs;
   for (const TopicRow& row : kTopics) {
-    TopicSpec& spec = specs.emplace_back();
-    spec.name = row.per_generation ? with_generation(row.name, generation) : std::string{row.name};
-    spec.partitions = row.partitioned ? partitions : 1;
-    spec.compacted = row.compacted;
-    if (row.retention != kForever) spec.retention = row.retention;
-    spec.expires = row.compacted && row.retention != kForever;
-    spec.durable = row.durable;
+    if (row.per_generation) specs.push_back(spec_of(row, partitions, generation));
   }
   return specs;
 }

@@ -24,11 +24,13 @@ struct TopicRow {
 };
 std::span<const TopicRow> topic_table();
 
-// There is one generation until collections can be re-indexed.
+// The first generation, which is every collection's.
 inline constexpr int kGeneration = 1;
 
 // What the log is asked to create: every topic of the table, generation topics for `generation`.
 std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation);
+// Of these, the generation's own.
+std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int generation);
 
 namespace topics {
 inline constexpr std::string_view kCollections = "collections";

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kRecordsMax = 256;
 constexpr std::size_t kBytesMax = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kWait{500};  // for records, and between two tries
+constexpr std::chrono::seconds kReadAllMax{30};  // at the start
 
 // Of a folder gN; 0: it is none.
 int generation_of(const fs::path& folder) {
@@ -73,10 +74,17 @@ Status GenerationHost::read_all() {
       options_.resources.log.open_reader({{source, *begin}});
   if (!reader) return reader.error();
   reader_ = std::move(*reader);
+  const Clock& clock = options_.resources.clock;
+  const Clock::Steady deadline = clock.now() + kReadAllMax;
   while (true) {
     const Offsets positions = reader_->positions();
     const auto at = positions.find(source);
     if (at == positions.end() || at->second >= *end) return {};
+    if (clock.now() >= deadline) {
+      return unavailable("the topic " + source.topic + " was not read within " +
+                         std::to_string(kReadAllMax.count()) + " s: it got to offset " +
+                         std::to_string(at->second) + " of " + std::to_string(*end));
+    }
     Result<std::vector<Record>> records = reader_->poll(kRecordsMax, kBytesMax, kWait);
     if (!records) return records.error();
     apply(*records);
@@ -84,6 +92,7 @@ Status GenerationHost::read_all() {
 }
 
 void GenerationHost::follow(const std::stop_token& stop) {
+  bool behind = false;  // what the records say could not be done
   while (!stop.stop_requested()) {
     const Result<std::vector<Record>> records = reader_->poll(kRecordsMax, kBytesMax, kWait);
     if (!records) {
@@ -93,7 +102,9 @@ void GenerationHost::follow(const std::stop_token& stop) {
     }
     apply(*records);
     if (stop.stop_requested()) return;
+    if (records->empty() && !behind) continue;
     const Status done = reconcile();
+    behind = !done;
     if (done) continue;
     if (done.error().kind == Error::Kind::fatal) return on_fatal_(done.error());
     log_event(LogLevel::warning, "generation_waits", {{"error", done.error().message}});
@@ -112,9 +123,10 @@ void GenerationHost::apply(const std::vector<Record>& records) {
 // What is wanted and not there is started, what is there and not wanted is stopped. Tried again
 // after an error.
 Status GenerationHost::reconcile() {
+  const std::vector<Generation> known = generations_.others();
   std::map<int, Generation> wanted;
-  for (Generation& each : generations_.others()) {
-    if (each.state != Generation::State::paused) wanted.emplace(each.number, std::move(each));
+  for (const Generation& each : known) {
+    if (each.state != Generation::State::paused) wanted.emplace(each.number, each);
   }
   std::erase_if(hosted_, [&](auto& entry) {
     if (wanted.contains(entry.first)) return false;
@@ -122,7 +134,7 @@ Status GenerationHost::reconcile() {
     log_event(LogLevel::info, "generation_stopped", {{"generation", entry.first}});
     return true;
   });
-  remove_folders();
+  remove_folders(known);
   for (const auto& [number, generation] : wanted) {
     if (hosted_.contains(number)) continue;
     Result<Hosted> made = host(generation);
@@ -155,10 +167,9 @@ Result<GenerationHost::Hosted> GenerationHost::host(const Generation& generation
   return hosted;
 }
 
-// A failure is only disk that is not free yet.
-void GenerationHost::remove_folders() const {
+// All but those of `known`. A failure is only disk that is not free yet.
+void GenerationHost::remove_folders(const std::vector<Generation>& known) const {
   if (options_.resources.indexes == nullptr) return;
-  const std::vector<Generation> known = generations_.others();
   std::error_code error;
   for (const auto& entry : fs::directory_iterator{options_.indexes.directory, error}) {
     const int number = generation_of(entry.path());

@@ -30,7 +30,8 @@ class GenerationHost {
                  std::function<void(const Error&)> on_fatal);
   ~GenerationHost();  // stops
 
-  // Reads `collections` as far as it goes now, and starts what it says. Once.
+  // Reads `collections` as far as it goes now, and starts what it says. Once. `unavailable` where
+  // the log does not give it in time.
   Status start();
   void stop();
 
@@ -45,7 +46,7 @@ class GenerationHost {
   void apply(const std::vector<Record>& records);
   Status reconcile();
   Result<Hosted> host(const Generation& generation) const;
-  void remove_folders() const;
+  void remove_folders(const std::vector<Generation>& known) const;
 
   const GenerationHostOptions options_;
   Generations& generations_;

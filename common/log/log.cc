@@ -73,6 +73,11 @@ Result<Offsets> end_offsets(const Log& log, std::span<const std::string> topics)
   return offsets_of(log, topics, &Log::end_offset);
 }
 
+Result<Offsets> end_offsets(const Log& log, std::string_view topic) {
+  const std::string name{topic};
+  return end_offsets(log, std::span{&name, 1});
+}
+
 Result<std::vector<Position>> LogWriter::append(std::vector<Record> records) {
   std::promise<Result<std::vector<Position>>> outcome;
   auto stored = outcome.get_future();

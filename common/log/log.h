@@ -143,5 +143,6 @@ std::int32_t partition_for(std::string_view key, std::int32_t partitions);
 // [begin of every partition of the topics] or [end of every partition].
 Result<Offsets> begin_offsets(const Log& log, std::span<const std::string> topics);
 Result<Offsets> end_offsets(const Log& log, std::span<const std::string> topics);
+Result<Offsets> end_offsets(const Log& log, std::string_view topic);
 
 }  // namespace millrace

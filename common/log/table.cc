@@ -96,7 +96,7 @@ bool LogTable::has_applied(const Offsets& target) const {
 }
 
 bool LogTable::catch_up(std::chrono::milliseconds wait) {
-  const auto target = end_offsets(log_, std::span{&options_.topic, 1});
+  const auto target = end_offsets(log_, options_.topic);
   if (!target) return false;
   std::unique_lock lock{mutex_};
   return advanced_.wait_for(lock, wait, [&] { return stopped_ || has_applied(*target); }) &&
@@ -211,7 +211,7 @@ void LogTable::refuse_waiters() {
 Result<Offsets> starting_positions(const Log& log, const std::string& topic, TableStore& store) {
   auto begins = begin_offsets(log, std::span{&topic, 1});
   if (!begins) return begins;
-  const auto ends = end_offsets(log, std::span{&topic, 1});
+  const auto ends = end_offsets(log, topic);
   if (!ends) return ends;
   for (const auto& [partition, offset] : store.positions()) {
     const auto end = ends->find(partition);

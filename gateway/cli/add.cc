@@ -32,9 +32,9 @@ Result<std::string> upload(const Client& client, const AddCommand& command, cons
   Result<std::string> content = read_file(file.path);
   if (!content) return content.error();
   HttpRequest request =
-      client.request("PUT", "/v1/collections/" + percent_encode(command.client.collection) +
+      client.collection_request("PUT", command.client.collection,
                                 "/documents/" + percent_encode(file.document_id) +
-                                "?name=" + percent_encode(file.path.filename().string()));
+                                    "?name=" + percent_encode(file.path.filename().string()));
   request.headers["Content-Type"] = std::string{media_type_of(file.path)};
   request.body = *std::move(content);
   Result<json::Document> accepted = client.call(std::move(request));
@@ -59,8 +59,7 @@ class Follower {
 
  private:
   HttpRequest request() const {
-    HttpRequest request =
-        client_.request("GET", "/v1/collections/" + percent_encode(collection_) + "/events");
+    HttpRequest request = client_.collection_request("GET", collection_, "/events");
     request.headers["Accept"] = "text/event-stream";
     if (!last_id_.empty()) request.headers["Last-Event-ID"] = last_id_;
     return request;

@@ -113,15 +113,13 @@ void cancel_query(const Client& client, const std::string& query_id) {
 }
 
 HttpRequest ask_request(const Client& client, const AskCommand& command) {
-  HttpRequest request = client.request(
-      "POST", "/v1/collections/" + percent_encode(command.client.collection) + "/queries");
-  request.headers["Content-Type"] = "application/json";
-  request.headers["Accept"] = "text/event-stream";
   json::Writer body;
   body.begin_object().field("question", command.question);
   if (command.top_k != 0) body.field("top_k", command.top_k);
   write_members(body, command.options);
-  request.body = body.end_object().take();
+  HttpRequest request = client.collection_request("POST", command.client.collection, "/queries",
+                                                  body.end_object().take());
+  request.headers["Accept"] = "text/event-stream";
   return request;
 }
 

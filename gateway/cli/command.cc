@@ -32,12 +32,21 @@ Result<Client> Client::connect(const ClientOptions& options) {
   return Client{std::move(server), config->text("api_key")};
 }
 
-HttpRequest Client::request(std::string method, std::string_view path) const {
+HttpRequest Client::request(std::string method, std::string_view path,
+                            std::string json_body) const {
   HttpRequest request;
   request.method = std::move(method);
   request.url = server_ + std::string{path};
   if (!api_key_.empty()) request.headers["Authorization"] = "Bearer " + api_key_;
+  if (!json_body.empty()) request.headers["Content-Type"] = "application/json";
+  request.body = std::move(json_body);
   return request;
+}
+
+HttpRequest Client::collection_request(std::string method, std::string_view collection,
+                                       std::string_view below, std::string json_body) const {
+  const std::string path = "/v1/collections/" + percent_encode(collection) + std::string{below};
+  return request(std::move(method), path, std::move(json_body));
 }
 
 Result<json::Document> Client::call(HttpRequest request) const {
@@ -54,25 +63,6 @@ Error problem_error(const HttpResponse& response) {
     if (detail.is_string()) message = std::string{detail.as_string()};
   }
   return response.status >= 500 ? unavailable(std::move(message)) : rejected(std::move(message));
-}
-
-std::string percent_encode(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char each : text) {
-    const auto byte = static_cast<unsigned char>(each);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.' ||
-                       byte == '~';
-    if (plain) {
-      out += each;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4U];
-      out += kDigits[byte & 15U];
-    }
-  }
-  return out;
 }
 
 std::string printable(std::string_view text) {

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/http_client.h"
 #include "common/json.h"
+#include "common/percent_encoding.h"
 
 namespace CLI {
 class App;
@@ -50,7 +51,11 @@ class Client {
   // `rejected` when the settings file or the environment is wrong.
   static Result<Client> connect(const ClientOptions& options);
 
-  HttpRequest request(std::string method, std::string_view path) const;
+  // With `json_body` where there is one.
+  HttpRequest request(std::string method, std::string_view path, std::string json_body = {}) const;
+  // `below`: the path from the collection on, as "/search"; empty: the collection itself.
+  HttpRequest collection_request(std::string method, std::string_view collection,
+                                 std::string_view below, std::string json_body = {}) const;
   // The body of a 2xx answer as JSON; else the error, from the problem's detail where there is one.
   Result<json::Document> call(HttpRequest request) const;
   const std::string& server() const { return server_; }
@@ -64,7 +69,6 @@ class Client {
 
 // What a response of any status outside 2xx means, for people.
 Error problem_error(const HttpResponse& response);
-std::string percent_encode(std::string_view text);
 // Text of a server is hostile: control characters, escape sequences among them, become '?'.
 std::string printable(std::string_view text);
 ExitCode fail(const Error& error);  // prints to standard error

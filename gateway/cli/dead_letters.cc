@@ -96,11 +96,9 @@ ExitCode change_all(const LettersCommand& command, const Client& client, std::st
   std::int64_t skipped = 0;
   std::string cursor;
   do {
-    HttpRequest request =
-        client.request("POST", std::string{kPath} + (done == "redriven" ? "/redrive" : "/purge"));
-    request.headers["Content-Type"] = "application/json";
-    request.body = as_body(command.conditions, cursor);
-    Result<json::Document> changed = client.call(std::move(request));
+    Result<json::Document> changed = client.call(
+        client.request("POST", std::string{kPath} + (done == "redriven" ? "/redrive" : "/purge"),
+                       as_body(command.conditions, cursor)));
     if (!changed) return fail(changed.error());
     const json::Value root = changed->root();
     if (command.client.json) std::cout << root.serialize() << '\n';

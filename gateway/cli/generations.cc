@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "gateway/cli/command.h"
 #include "gateway/cli/index_line.h"
+#include "schemas/collection.h"
 
 namespace millrace {
 namespace {
@@ -19,8 +20,7 @@ constexpr std::chrono::milliseconds kProgressInterval{500};
 
 struct ReindexCommand {
   ClientOptions client;
-  std::optional<std::int64_t> chunk_tokens;
-  std::optional<std::int64_t> chunk_overlap_tokens;
+  GenerationSettings settings;
   bool no_wait = false;
   bool serve = false;
 };
@@ -32,15 +32,6 @@ struct GenerationsCommand {
   bool force = false;
 };
 
-HttpRequest request_of(const Client& client, const ClientOptions& options, std::string method,
-                       const std::string& path, std::string body = {}) {
-  HttpRequest request = client.request(
-      std::move(method), "/v1/collections/" + percent_encode(options.collection) + path);
-  if (!body.empty()) request.headers["Content-Type"] = "application/json";
-  request.body = std::move(body);
-  return request;
-}
-
 std::string path_of(std::int64_t number, const std::string& verb = {}) {
   return "/generations/" + std::to_string(number) + (verb.empty() ? "" : "/" + verb);
 }
@@ -48,7 +39,8 @@ std::string path_of(std::int64_t number, const std::string& verb = {}) {
 Result<json::Document> serve(const Client& client, const ClientOptions& options,
                              std::int64_t number, bool force) {
   const std::string body = force ? R"({"force":true})" : "{}";
-  return client.call(request_of(client, options, "POST", path_of(number, "serve"), body));
+  return client.call(
+      client.collection_request("POST", options.collection, path_of(number, "serve"), body));
 }
 
 std::string settings_of(const json::Value& generation) {
@@ -89,7 +81,8 @@ std::optional<json::Value> find(const json::Value& generations, std::int64_t num
 Status wait_complete(const Client& client, const ClientOptions& options, std::int64_t number) {
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   for (;;) {
-    const auto listed = client.call(request_of(client, options, "GET", "/generations"));
+    const auto listed =
+        client.call(client.collection_request("GET", options.collection, "/generations"));
     if (!listed) return listed.error();
     const auto found = find(listed->root().member("generations"), number);
     if (!found) {
@@ -114,13 +107,10 @@ ExitCode run_reindex(const ReindexCommand& command) {
   if (!client) return fail(client.error());
   json::Writer body;
   body.begin_object();
-  if (command.chunk_tokens) body.field("chunk_tokens", *command.chunk_tokens);
-  if (command.chunk_overlap_tokens) {
-    body.field("chunk_overlap_tokens", *command.chunk_overlap_tokens);
-  }
+  write_members(body, command.settings);
   body.end_object();
-  const auto begun =
-      client->call(request_of(*client, command.client, "POST", "/reindex", body.take()));
+  const auto begun = client->call(
+      client->collection_request("POST", command.client.collection, "/reindex", body.take()));
   if (!begun) return fail(begun.error());
   const std::int64_t number = count_of(begun->root(), "generation");
   std::cout << "generation " << number << " is being built; "
@@ -145,14 +135,15 @@ ExitCode run_generations(const GenerationsCommand& command) {
   if (!client) return fail(client.error());
   if (!command.verb.empty()) {
     const bool removes = command.verb == "remove";
-    const auto done =
-        command.verb == "serve"
-            ? serve(*client, command.client, command.number, command.force)
-            : client->call(request_of(*client, command.client, removes ? "DELETE" : "POST",
-                                      path_of(command.number, removes ? "" : command.verb)));
+    const auto done = command.verb == "serve"
+                          ? serve(*client, command.client, command.number, command.force)
+                          : client->call(client->collection_request(
+                                removes ? "DELETE" : "POST", command.client.collection,
+                                path_of(command.number, removes ? "" : command.verb)));
     if (!done) return fail(done.error());
   }
-  const auto listed = client->call(request_of(*client, command.client, "GET", "/generations"));
+  const auto listed =
+      client->call(client->collection_request("GET", command.client.collection, "/generations"));
   if (!listed) return fail(listed.error());
   if (command.client.json) {
     std::cout << listed->root().serialize() << '\n';
@@ -184,9 +175,9 @@ void add_reindex_command(CLI::App& app, CommandRun& run) {
   CLI::App* sub = app.add_subcommand(
       "reindex", "Build another generation of a collection's index beside the one that answers");
   add_client_options(*sub, command->client);
-  sub->add_option("--chunk-tokens", command->chunk_tokens,
+  sub->add_option("--chunk-tokens", command->settings.chunk_tokens,
                   "Tokens of a chunk at most; without it as the server is set");
-  sub->add_option("--chunk-overlap-tokens", command->chunk_overlap_tokens,
+  sub->add_option("--chunk-overlap-tokens", command->settings.chunk_overlap_tokens,
                   "Tokens that a chunk repeats of the one before it");
   sub->add_flag("--serve", command->serve, "Let it answer as soon as it is complete");
   sub->add_flag("--no-wait", command->no_wait, "Come back at once");

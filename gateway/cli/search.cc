@@ -23,14 +23,11 @@ void print_passage(std::size_t number, json::Value passage) {
 ExitCode run_search(const SearchCommand& command) {
   Result<Client> client = Client::connect(command.client);
   if (!client) return fail(client.error());
-  HttpRequest request = client->request(
-      "POST", "/v1/collections/" + percent_encode(command.client.collection) + "/search");
-  request.headers["Content-Type"] = "application/json";
   json::Writer body;
   body.begin_object().field("query", command.query).field("top_k", command.top_k);
   write_members(body, command.options);
-  request.body = body.end_object().take();
-  Result<json::Document> found = client->call(std::move(request));
+  Result<json::Document> found = client->call(client->collection_request(
+      "POST", command.client.collection, "/search", body.end_object().take()));
   if (!found) return fail(found.error());
   if (command.client.json) {
     std::cout << found->root().serialize() << '\n';

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "common/config.h"
 #include "common/ids.h"
 #include "gateway/generations.h"
 #include "gateway/handlers/fields.h"
@@ -9,20 +10,18 @@
 namespace millrace {
 namespace {
 
-// As the settings of the same names.
-constexpr std::int64_t kChunkTokensMin = 16;
-constexpr std::int64_t kChunkTokensMax = 512;
-constexpr std::int64_t kOverlapTokensMax = 256;
+// Within the bounds of the process's setting of that name.
+void read_setting(json::ObjectReader& in, std::string_view name, std::optional<std::int64_t>& out) {
+  const Setting& setting = *find_setting(name);
+  std::int64_t value = 0;
+  if (in.optional(name, value, setting.min, setting.max)) out = value;
+}
 
 void write_members(json::Writer& out, const Generation& generation) {
   out.field("generation", static_cast<std::int64_t>(generation.number))
       .field("state", to_string(generation.state));
-  const GenerationSettings& settings = generation.settings;
   out.key("settings").begin_object();
-  if (settings.chunk_tokens) out.field("chunk_tokens", *settings.chunk_tokens);
-  if (settings.chunk_overlap_tokens) {
-    out.field("chunk_overlap_tokens", *settings.chunk_overlap_tokens);
-  }
+  write_members(out, generation.settings);
   out.end_object();
   if (generation.since != Clock::Wall{}) out.field("since", format_time(generation.since));
 }
@@ -61,21 +60,17 @@ net::awaitable<Response> turn(const Request& request, Services& services, Turn w
 net::awaitable<Response> post_reindex(const Request& request, Services& services) {
   const auto body = parse_json_body(request);
   if (!body) co_return Response{body.error()};
-  std::int64_t tokens = 0;
-  std::int64_t overlap = 0;
+  GenerationSettings settings;
   json::ObjectReader in{body->root(), "reindex"};
-  const bool has_tokens = in.optional("chunk_tokens", tokens, kChunkTokensMin, kChunkTokensMax);
-  const bool has_overlap = in.optional("chunk_overlap_tokens", overlap, 0, kOverlapTokensMax);
+  read_setting(in, "chunk_tokens", settings.chunk_tokens);
+  read_setting(in, "chunk_overlap_tokens", settings.chunk_overlap_tokens);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
-  if (has_overlap && !has_tokens) {
+  if (settings.chunk_overlap_tokens && !settings.chunk_tokens) {
     co_return Response{bad_field("chunk_overlap_tokens", "needs chunk_tokens beside it")};
   }
-  if (has_overlap && overlap >= tokens) {
+  if (settings.chunk_overlap_tokens && *settings.chunk_overlap_tokens >= *settings.chunk_tokens) {
     co_return Response{bad_field("chunk_overlap_tokens", "must be less than chunk_tokens")};
   }
-  GenerationSettings settings;
-  if (has_tokens) settings.chunk_tokens = tokens;
-  if (has_overlap) settings.chunk_overlap_tokens = overlap;
   co_return told(202, co_await services.generations.build(request.caller, request.param("c"),
                                                           std::move(settings)));
 }

@@ -12,18 +12,6 @@ namespace {
 
 constexpr std::string_view kStage = "chunker";
 
-DocumentProgress progress_of(const TextEvent& event, DocumentProgress::State state, int generation,
-                             const Clock& clock) {
-  DocumentProgress progress;
-  progress.document = event.document;
-  progress.state = state;
-  progress.removal = event.removed;
-  progress.at = clock.wall_now();
-  progress.pages = event.pages;
-  progress.generation = generation;
-  return progress;
-}
-
 }  // namespace
 
 Chunker::Chunker(const Tokenizer& tokenizer, ChunkerOptions options, const Generations& generations,
@@ -72,10 +60,8 @@ Outputs Chunker::chunk(const TextEvent& event) const {
     outputs.push_back(to_record(out, generation_));
   }
   if (!event.removed) {
-    DocumentProgress progress =
-        progress_of(event, DocumentProgress::State::chunked, generation_, clock_);
-    progress.chunks = out.chunks_total;
-    outputs.push_back(to_record(progress));
+    outputs.push_back(to_record(
+        progress_of(out, DocumentProgress::State::chunked, clock_.wall_now(), generation_)));
   }
   return outputs;
 }
@@ -83,11 +69,7 @@ Outputs Chunker::chunk(const TextEvent& event) const {
 Outputs Chunker::given_up(const Record& record, const Error& error) {
   const Result<TextEvent> event = text_event_from(record);
   if (!event) return {};  // nobody to tell: the dead letter has the record
-  DocumentProgress progress =
-      progress_of(*event, DocumentProgress::State::failed, generation_, clock_);
-  progress.error = error.message;
-  progress.error_stage = kStage;
-  return {to_record(progress)};
+  return {to_record(failure_of(*event, kStage, error, clock_.wall_now(), generation_))};
 }
 
 }  // namespace millrace

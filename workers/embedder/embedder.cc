@@ -31,19 +31,6 @@ std::vector<Work> decode(std::span<const Record> batch, std::vector<std::string>
   return work;
 }
 
-DocumentProgress progress_of(const ChunkEvent& event, DocumentProgress::State state, int generation,
-                             const Clock& clock) {
-  DocumentProgress progress;
-  progress.document = event.document;
-  progress.state = state;
-  progress.removal = event.removed;
-  progress.at = clock.wall_now();
-  progress.pages = event.pages;
-  progress.chunks = event.chunks_total;
-  progress.generation = generation;
-  return progress;
-}
-
 }  // namespace
 
 Embedder::Embedder(EmbeddingModel& model, int generation, const Clock& clock)
@@ -81,8 +68,8 @@ std::vector<Result<Outputs>> Embedder::process(std::span<const Record> batch) {
     const ChunkEvent& done = out.chunk_batch;
     Outputs outputs{to_record(out, generation_)};
     if (!done.removed && done.batch + 1 == done.batches) {
-      outputs.push_back(
-          to_record(progress_of(done, DocumentProgress::State::embedded, generation_, clock_)));
+      outputs.push_back(to_record(
+          progress_of(done, DocumentProgress::State::embedded, clock_.wall_now(), generation_)));
     }
     results.emplace_back(std::move(outputs));
   }
@@ -92,11 +79,7 @@ std::vector<Result<Outputs>> Embedder::process(std::span<const Record> batch) {
 Outputs Embedder::given_up(const Record& record, const Error& error) {
   const Result<ChunkEvent> event = chunk_event_from(record);
   if (!event) return {};  // nobody to tell: the dead letter has the record
-  DocumentProgress progress =
-      progress_of(*event, DocumentProgress::State::failed, generation_, clock_);
-  progress.error = error.message;
-  progress.error_stage = kStage;
-  return {to_record(progress)};
+  return {to_record(failure_of(*event, kStage, error, clock_.wall_now(), generation_))};
 }
 
 }  // namespace millrace

@@ -36,23 +36,22 @@ QueryEmbedder::QueryEmbedder(EmbeddingModel& model, std::int32_t partitions,
       generation_{generation},
       clock_{clock} {}
 
-// The first generation's also has what no other one takes: what cannot be read, and what is for a
-// generation that is gone.
-bool QueryEmbedder::is_ours(const Result<Query>& query) const {
-  if (query && query->generation == generation_) return true;
-  if (generation_ != 1) return false;
-  return !query || !generations_.covers(query->generation, query->collection);
+Result<std::optional<Query>> QueryEmbedder::take(const Record& record) const {
+  Result<Query> query = query_from(record);
+  if (query && query->generation == generation_) return std::optional{std::move(*query)};
+  // What no generation takes is the first one's to refuse.
+  if (generation_ != 1) return std::optional<Query>{};
+  if (!query) return query.error();
+  if (generations_.covers(query->generation, query->collection)) return std::optional<Query>{};
+  return rejected("generation " + std::to_string(query->generation) + " of the collection is gone");
 }
 
 std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batch) {
-  std::vector<Result<Query>> queries;
+  std::vector<Result<std::optional<Query>>> queries;
   std::vector<std::string> questions;
   for (const Record& record : batch) {
-    queries.push_back(query_from(record));
-    if (queries.back() && queries.back()->generation == generation_ &&
-        needs_vector(*queries.back())) {
-      questions.push_back(queries.back()->question);
-    }
+    const auto& taken = queries.emplace_back(take(record));
+    if (taken && *taken && needs_vector(**taken)) questions.push_back((*taken)->question);
   }
   const Clock::Steady began = clock_.now();
   Result<std::vector<float>> vectors = std::vector<float>{};
@@ -63,21 +62,18 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
   const auto dimensions = static_cast<std::size_t>(model_.dimensions());
   std::vector<Result<Outputs>> results;
   std::size_t row = 0;
-  for (const Result<Query>& query : queries) {
-    if (!is_ours(query)) {
+  for (const Result<std::optional<Query>>& taken : queries) {
+    if (!taken) {
+      results.emplace_back(taken.error());
+    } else if (!*taken) {
       results.emplace_back(Outputs{});
-    } else if (!query) {
-      results.emplace_back(query.error());
-    } else if (query->generation != generation_) {
-      results.emplace_back(rejected("generation " + std::to_string(query->generation) +
-                                    " of the collection is gone"));
-    } else if (!needs_vector(*query)) {
-      results.emplace_back(searches_for(*query, {}, 0, partitions_, generation_));
+    } else if (!needs_vector(**taken)) {
+      results.emplace_back(searches_for(**taken, {}, 0, partitions_, generation_));
     } else if (!vectors) {
       results.emplace_back(with_context("embed a question", vectors.error()));
     } else {
       const std::span<const float> all{*vectors};
-      results.emplace_back(searches_for(*query, all.subspan(row++ * dimensions, dimensions),
+      results.emplace_back(searches_for(**taken, all.subspan(row++ * dimensions, dimensions),
                                         embedding_us, partitions_, generation_));
     }
   }

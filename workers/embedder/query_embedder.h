@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "common/clock.h"
 #include "schemas/query.h"
@@ -24,7 +25,8 @@ class QueryEmbedder : public Stage {
   Outputs given_up(const Record& record, const Error& error) override;
 
  private:
-  bool is_ours(const Result<Query>& query) const;
+  // Empty: another generation's stage answers it.
+  Result<std::optional<Query>> take(const Record& record) const;
 
   EmbeddingModel& model_;
   const std::int32_t partitions_;

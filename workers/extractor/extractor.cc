@@ -63,15 +63,10 @@ Result<Outputs> Extractor::extract(const DocumentEvent& event) {
   text.pages = found->pages;
   text.text = std::move(found->text);
 
-  DocumentProgress progress;
-  progress.document = text.document;
-  progress.state = DocumentProgress::State::extracted;
-  progress.at = clock_.wall_now();
-  progress.pages = text.pages;
-
   Outputs outputs;
   outputs.push_back(to_record(text));
-  outputs.push_back(to_record(progress));
+  outputs.push_back(
+      to_record(progress_of(text, DocumentProgress::State::extracted, clock_.wall_now())));
   return outputs;
 }
 

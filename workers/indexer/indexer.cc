@@ -17,19 +17,6 @@ constexpr std::string_view kStage = "indexer";
 
 bool holds_back(const Error& error) { return error.kind != Error::Kind::rejected; }
 
-DocumentProgress progress_of(const ChunkEvent& event, int generation, const Clock& clock) {
-  DocumentProgress progress;
-  progress.document = event.document;
-  progress.removal = event.removed;
-  progress.state =
-      event.removed ? DocumentProgress::State::deleted : DocumentProgress::State::indexed;
-  progress.at = clock.wall_now();
-  progress.pages = event.pages;
-  progress.chunks = event.chunks_total;
-  progress.generation = generation;
-  return progress;
-}
-
 Record tombstone_for(const Record& source, std::string key) {
   Record record;
   record.topic = source.topic;
@@ -72,7 +59,11 @@ Result<Outputs> Indexer::apply(const Record& record) {
   if (!change) return with_context("index a document", change.error());
   Outputs outputs;
   if (change->kind == IndexChange::Kind::swapped || change->kind == IndexChange::Kind::removed) {
-    outputs.push_back(to_record(progress_of(event->chunk_batch, indexes_.generation(), clock_)));
+    const ChunkEvent& done = event->chunk_batch;
+    const auto state =
+        done.removed ? DocumentProgress::State::deleted : DocumentProgress::State::indexed;
+    outputs.push_back(
+        to_record(progress_of(done, state, clock_.wall_now(), indexes_.generation())));
   }
   for (std::string& key : change->superseded_keys) {
     outputs.push_back(tombstone_for(record, std::move(key)));
@@ -81,16 +72,11 @@ Result<Outputs> Indexer::apply(const Record& record) {
 }
 
 Outputs Indexer::given_up(const Record& record, const Error& error) {
-  Outputs outputs;
-  if (record.tombstone) return outputs;
+  if (record.tombstone) return {};
   const Result<EmbeddingEvent> event = embedding_event_from(record);
-  if (!event) return outputs;  // nobody can say whose it was: the dead letter has it
-  DocumentProgress progress = progress_of(event->chunk_batch, indexes_.generation(), clock_);
-  progress.state = DocumentProgress::State::failed;
-  progress.error = error.message;
-  progress.error_stage = kStage;
-  outputs.push_back(to_record(progress));
-  return outputs;
+  if (!event) return {};  // nobody can say whose it was: the dead letter has it
+  return {to_record(
+      failure_of(event->chunk_batch, kStage, error, clock_.wall_now(), indexes_.generation()))};
 }
 
 Status Indexer::checkpoint(const Offsets& consumed) {

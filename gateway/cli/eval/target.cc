@@ -72,11 +72,7 @@ asio::awaitable<Result<json::Document>> call_patiently(HttpRequest request) {
 }
 
 HttpRequest Target::request(std::string method, const std::string& below, std::string body) const {
-  HttpRequest out =
-      client_.request(std::move(method), "/v1/collections/" + percent_encode(collection_) + below);
-  if (!body.empty()) out.headers["Content-Type"] = "application/json";
-  out.body = std::move(body);
-  return out;
+  return client_.collection_request(std::move(method), collection_, below, std::move(body));
 }
 
 Status Target::make() const {

@@ -163,8 +163,7 @@ TEST_F(BadInput, gets_a_problem_that_says_what_is_wrong) {
     EXPECT_EQ(text_member(response.body, "instance"), response.headers.at("x-request-id"));
   }
   // Nothing of all this has reached the log.
-  const std::string topic{topics::kDocuments};
-  const auto ends = end_offsets(log(), std::span{&topic, 1});
+  const auto ends = end_offsets(log(), topics::kDocuments);
   for (const auto& [partition, end] : *ends) EXPECT_EQ(end, 0);
 }
 

@@ -50,7 +50,7 @@ std::vector<Position> append(Log& log, std::vector<Record> records) {
 }
 
 std::vector<Record> read_topic(Log& log, const std::string& topic) {
-  const auto ends = end_offsets(log, std::span{&topic, 1});
+  const auto ends = end_offsets(log, topic);
   EXPECT_TRUE(ends);
   const auto reader = read_from_beginning(log, topic);
   std::vector<Record> all;

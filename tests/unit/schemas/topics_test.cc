@@ -118,6 +118,9 @@ TEST(Topics, are_specified_for_the_log) {
 }
 
 TEST(Topics, of_a_generation_are_named_after_it) {
+  std::vector<std::string> names;
+  for (const TopicSpec& spec : generation_topic_specs(8, 12)) names.push_back(spec.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"chunks.g12", "embeddings.g12", "searches.g12"}));
   EXPECT_EQ(topics::chunks(1), "chunks.g1");
   EXPECT_EQ(topics::embeddings(12), "embeddings.g12");
   EXPECT_EQ(topics::searches(3), "searches.g3");
