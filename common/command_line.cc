@@ -26,6 +26,7 @@ bool is_of_gateway(std::string_view name) {
                                          "idle_timeout_ms",
                                          "stream_backlog_max",
                                          "documents_per_request_max",
+                                         "generation_keep_ms",
                                          "question_bytes_max",
                                          "top_k",
                                          "top_k_max"};

@@ -73,6 +73,13 @@ constexpr Setting kSettings[] = {
     // The embedder.
     {"model_dir", Type::path, "", 0, 0,
      "folder of a sentence-transformers model in ONNX; empty: the model that make fetched", ""},
+    {"models_dir", Type::path, "", 0, 0,
+     "folder of further such models, one folder each, that a re-index may name; empty: none", ""},
+    {"generation_disk_reserve_bytes", Type::bytes, "1GiB", 0, kMiB* kGiB,
+     "free disk below which no generation is built; what answers goes on", ""},
+    {"generation_keep_ms", Type::duration_ms, "7d", 0, 3650 * kDay,
+     "time that a collection's former generation is kept for the way back; 0: until it is removed",
+     ""},
     {"embedding_threads", Type::integer, "0", 0, 1024,
      "threads that embed documents; 0: one per core", ""},
     {"embed_batch_tokens", Type::integer, "4096", 128, 1'000'000,

@@ -13,6 +13,7 @@
 #include "gateway/dead_letter_keeper.h"
 #include "gateway/dead_letter_service.h"
 #include "gateway/document_service.h"
+#include "gateway/generation_keeper.h"
 #include "gateway/generation_service.h"
 #include "gateway/query_service.h"
 #include "gateway/server.h"
@@ -121,6 +122,7 @@ class LogGateway final : public Gateway {
   std::unique_ptr<LogQueryService> queries_;
   std::unique_ptr<LogDeadLetterService> dead_letters_;
   std::unique_ptr<DeadLetterKeeper> keeper_;
+  std::unique_ptr<GenerationKeeper> generation_keeper_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
   std::unique_ptr<Server> server_;
@@ -170,6 +172,7 @@ void LogGateway::make_services() {
   queries_ = std::make_unique<LogQueryService>(backend);
   dead_letters_ = std::make_unique<LogDeadLetterService>(backend, *documents_, metrics_);
   keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
+  generation_keeper_ = std::make_unique<GenerationKeeper>(backend, *generations_, metrics_);
   services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
                              *dead_letters_, idempotency_, metrics_, readiness_, clock_, *pool_});
 }
@@ -191,6 +194,7 @@ Status LogGateway::begin() {
   port_ = server_->port();
   watch_tables();
   keeper_->start(*io_);
+  generation_keeper_->start(*io_);
   run_threads();
   return {};
 }

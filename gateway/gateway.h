@@ -22,6 +22,9 @@ struct GatewayOptions {
   int threads = 2;
   std::filesystem::path data_dir;  // its tables live in data_dir/gateway
   int generation = 1;
+  std::chrono::milliseconds generation_keep{std::chrono::hours{24 * 7}};  // 0: for good
+  std::uint64_t generation_disk_reserve = 1U << 30U;                      // bytes
+  std::filesystem::path models_dir;                                       // empty: there is none
   std::vector<ApiKeySetting> api_keys;  // none: everybody is admin, loopback only
 
   std::size_t body_bytes_max = 64U << 20U;

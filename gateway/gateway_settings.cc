@@ -28,6 +28,9 @@ GatewayOptions gateway_options(const Config& config, int generation) {
   options.threads = static_cast<int>(config.integer("gateway_threads"));
   options.data_dir = config.text("data_dir");
   options.generation = generation;
+  options.generation_keep = duration(config, "generation_keep_ms");
+  options.generation_disk_reserve = count(config, "generation_disk_reserve_bytes");
+  options.models_dir = config.text("models_dir");
   options.api_keys = config.api_keys();
   options.body_bytes_max = count(config, "body_bytes_max");
   options.header_bytes_max = count(config, "header_bytes_max");

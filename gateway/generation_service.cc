@@ -1,6 +1,7 @@
 #include "gateway/generation_service.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "common/logging.h"
@@ -34,6 +35,18 @@ Collection with_generations(Collection collection) {
   collection.generations.push_back(
       {collection.generation, State::serving, {}, collection.created_at});
   return collection;
+}
+
+std::vector<std::string> model_names(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
+    std::string name = entry.path().filename().string();
+    const bool is_model = std::filesystem::exists(entry.path() / "tokenizer.json", error);
+    if (is_model && valid_model_name(name)) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 // Blocks: looks at every document of the collection.
@@ -106,14 +119,58 @@ net::awaitable<Reply<std::vector<GenerationView>>> LogGenerationService::list(co
   co_return Views{std::move(views)};
 }
 
+net::awaitable<Reply<GenerationView>> LogGenerationService::get(const Caller&, std::string name,
+                                                                int number) {
+  auto found = find_collection(backend_, name);
+  if (!found) co_return Reply<GenerationView>{unknown_collection(name)};
+  const Collection collection = with_generations(std::move(*found));
+  const Generation* wanted = collection.find(number);
+  if (wanted == nullptr) co_return Reply<GenerationView>{unknown_generation(collection, number)};
+  co_return co_await view(collection, *wanted);
+}
+
 // No number comes twice, as folders and consumer groups of an earlier one might still be somewhere:
-// the record that names it will stand at or behind the end as it is now.
+// the record that names it will stand at or behind the end as it is now. In a log that was restored
+// from a backup offsets have begun anew, so what is there counts too.
 net::awaitable<Reply<int>> LogGenerationService::next_number() {
-  const auto end = co_await run_blocking(backend_.pool, [&log = backend_.log] {
-    return log.end_offset({std::string{topics::kCollections}, 0});
-  });
-  if (!end) co_return Reply<int>{problem_from(end.error())};
-  co_return Reply<int>{static_cast<int>(*end) + 2};
+  auto work = [&log = backend_.log]() -> Result<int> {
+    const auto end = log.end_offset({std::string{topics::kCollections}, 0});
+    if (!end) return end.error();
+    const auto names = log.topics();
+    if (!names) return names.error();
+    int highest = static_cast<int>(*end) + 1;
+    for (const std::string& name : *names) highest = std::max(highest, generation_of_topic(name));
+    return highest + 1;
+  };
+  const Result<int> number = co_await run_blocking(backend_.pool, std::move(work));
+  if (!number) co_return Reply<int>{problem_from(number.error())};
+  co_return Reply<int>{*number};
+}
+
+std::optional<Problem> LogGenerationService::check_model(const GenerationSettings& settings) const {
+  if (!settings.embedding_model) return std::nullopt;
+  const std::filesystem::path& folder = backend_.options.models_dir;
+  if (folder.empty()) {
+    return bad_field("embedding_model", "is the name of a folder in models_dir, which is not set");
+  }
+  const std::vector<std::string> known = model_names(folder);
+  if (std::ranges::find(known, *settings.embedding_model) != known.end()) return std::nullopt;
+  std::string names;
+  for (const std::string& each : known) names.append(names.empty() ? "" : ", ").append(each);
+  return bad_field("embedding_model", "is no folder of a model in models_dir; there " +
+                                          (names.empty() ? "is none" : "are: " + names));
+}
+
+// Where the workers have a disk of their own they look at it themselves.
+std::optional<Problem> LogGenerationService::check_room() const {
+  std::error_code error;
+  const auto space = std::filesystem::space(backend_.options.data_dir, error);
+  const std::uint64_t reserve = backend_.options.generation_disk_reserve;
+  if (error || space.available >= reserve) return std::nullopt;
+  return no_room("the disk has " + std::to_string(space.available >> 20U) +
+                 " MiB left, and a generation is built only while there are " +
+                 std::to_string(reserve >> 20U) +
+                 " MiB (generation_disk_reserve_bytes); make room first");
 }
 
 net::awaitable<Status> LogGenerationService::make_topics(int number) {
@@ -160,6 +217,8 @@ net::awaitable<Reply<Generation>> LogGenerationService::build(const Caller& call
         "the collection \"" + name + "\" has " + std::to_string(collection->generations.size()) +
         " generations, which is the most; remove one that is kept first")};
   }
+  if (const auto problem = check_model(settings)) co_return Reply<Generation>{*problem};
+  if (const auto problem = check_room()) co_return Reply<Generation>{*problem};
   const Reply<int> number = co_await next_number();
   if (!number) co_return Reply<Generation>{number.error()};
   if (const Status made = co_await make_topics(*number); !made) {
@@ -239,10 +298,6 @@ net::awaitable<Reply<Generation>> LogGenerationService::remove(const Caller& cal
   if (wanted->state == State::serving) {
     co_return Reply<Generation>{
         conflict(named(*wanted) + " answers the collection's queries; serve another one first")};
-  }
-  if (number == 1) {
-    co_return Reply<Generation>{
-        conflict("generation 1 is every collection's, and stays; it follows all changes")};
   }
   const Generation gone = *wanted;
   std::erase_if(collection->generations,

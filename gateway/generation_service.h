@@ -17,6 +17,8 @@ class LogGenerationService final : public GenerationService {
 
   net::awaitable<Reply<std::vector<GenerationView>>> list(const Caller& caller,
                                                           std::string collection) override;
+  net::awaitable<Reply<GenerationView>> get(const Caller& caller, std::string collection,
+                                            int number) override;
   net::awaitable<Reply<Generation>> build(const Caller& caller, std::string collection,
                                           GenerationSettings settings) override;
   net::awaitable<Reply<Generation>> serve(const Caller& caller, std::string collection, int number,
@@ -31,6 +33,8 @@ class LogGenerationService final : public GenerationService {
  private:
   class Change;
 
+  std::optional<Problem> check_model(const GenerationSettings& settings) const;
+  std::optional<Problem> check_room() const;
   net::awaitable<Status> make_topics(int number);
   net::awaitable<Reply<int>> next_number();
   net::awaitable<GenerationView> view(const Collection& collection, Generation generation);

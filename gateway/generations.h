@@ -24,6 +24,8 @@ class GenerationService {
   virtual ~GenerationService() = default;
   virtual net::awaitable<Reply<std::vector<GenerationView>>> list(const Caller& caller,
                                                                   std::string collection) = 0;
+  virtual net::awaitable<Reply<GenerationView>> get(const Caller& caller, std::string collection,
+                                                    int number) = 0;
   // Begins to build another one, of all texts.
   virtual net::awaitable<Reply<Generation>> build(const Caller& caller, std::string collection,
                                                   GenerationSettings settings) = 0;

@@ -34,6 +34,7 @@ constexpr StatusRow kStatuses[] = {
     {501, "Not Implemented"},
     {502, "Bad Gateway"},
     {503, "Service Unavailable"},
+    {507, "Insufficient Storage"},
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
 };
@@ -97,6 +98,12 @@ Problem not_found(std::string detail) {
 Problem conflict(std::string detail) {
   Problem problem = bad_request(std::move(detail));
   problem.status = 409;
+  return problem;
+}
+
+Problem no_room(std::string detail) {
+  Problem problem = bad_request(std::move(detail));
+  problem.status = 507;
   return problem;
 }
 

@@ -37,6 +37,7 @@ Problem bad_request(std::string detail);
 Problem bad_field(std::string where, std::string detail);
 Problem not_found(std::string detail);
 Problem conflict(std::string detail);
+Problem no_room(std::string detail);                      // 507
 Problem busy(std::string detail, int retry_after_s = 1);  // 503 + Retry-After
 // 400 for `rejected`, naming the member where the message does; 503 for the two that pass; 500.
 Problem problem_from(const Error& error);

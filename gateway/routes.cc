@@ -38,6 +38,7 @@ constexpr Route kRoutes[] = {
     {Verb::get,    "/v1/collections/{c}/documents/{id}/text", &get_document_text, Role::reader, kNone, "revision,start,end,context"},
     {Verb::post,   "/v1/collections/{c}/reindex", &post_reindex, Role::admin, kJson},
     {Verb::get,    "/v1/collections/{c}/generations", &list_generations, Role::admin},
+    {Verb::get,    "/v1/collections/{c}/generations/{n}/events", &stream_generation, Role::admin},
     {Verb::post,   "/v1/collections/{c}/generations/{n}/serve", &serve_generation, Role::admin, kJson},
     {Verb::post,   "/v1/collections/{c}/generations/{n}/pause", &pause_generation, Role::admin, kAny},
     {Verb::post,   "/v1/collections/{c}/generations/{n}/resume", &resume_generation, Role::admin, kAny},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <functional>
 #include <utility>
 
@@ -56,11 +57,17 @@ void check_generations(json::ObjectReader& in, const Collection& collection) {
 }  // namespace
 
 void read_members(json::ObjectReader& in, GenerationSettings& settings) {
+  std::string model;
+  if (in.optional("embedding_model", model)) {
+    if (!valid_model_name(model)) in.fail("embedding_model is no name of a model");
+    settings.embedding_model = std::move(model);
+  }
   read_setting(in, "chunk_tokens", 1, settings.chunk_tokens);
   read_setting(in, "chunk_overlap_tokens", 0, settings.chunk_overlap_tokens);
 }
 
 void write_members(json::Writer& out, const GenerationSettings& settings) {
+  if (settings.embedding_model) out.field("embedding_model", *settings.embedding_model);
   if (settings.chunk_tokens) out.field("chunk_tokens", *settings.chunk_tokens);
   if (settings.chunk_overlap_tokens) {
     out.field("chunk_overlap_tokens", *settings.chunk_overlap_tokens);
@@ -80,6 +87,15 @@ Generation* Collection::find(int number) {
 
 bool Collection::is_in(int number) const {
   return generations.empty() ? number == generation : find(number) != nullptr;
+}
+
+bool valid_model_name(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 64;
+  const auto letter_or_digit = [](unsigned char c) { return c < 0x80 && std::isalnum(c) != 0; };
+  if (name.empty() || name.size() > kNameBytesMax || !letter_or_digit(name.front())) return false;
+  return std::ranges::all_of(name, [&](char c) {
+    return letter_or_digit(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
+  });
 }
 
 bool valid_collection_name(std::string_view name) {

@@ -15,8 +15,10 @@ namespace millrace {
 
 inline constexpr std::string_view kDefaultCollection = "default";
 
-// How a generation makes chunks of texts; what is left out is as the processes are set.
+// How a generation makes chunks of texts and vectors of chunks; what is left out is as the
+// processes are set.
 struct GenerationSettings {
+  std::optional<std::string> embedding_model = {};  // a folder in the setting models_dir
   std::optional<std::int64_t> chunk_tokens = {};
   std::optional<std::int64_t> chunk_overlap_tokens = {};
   bool operator==(const GenerationSettings&) const = default;
@@ -53,6 +55,9 @@ struct Collection {
   static constexpr std::string_view kType = "collection";
   bool operator==(const Collection&) const = default;
 };
+
+// Of a folder with a model: 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit.
+bool valid_model_name(std::string_view name);
 
 // 1 to 64 of a-z 0-9 - _, beginning with a letter or digit.
 bool valid_collection_name(std::string_view name);

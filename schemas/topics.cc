@@ -1,6 +1,7 @@
 #include "schemas/topics.h"
 
 #include <array>
+#include <charconv>
 
 #include "schemas/answer.h"
 #include "schemas/chunk.h"
@@ -84,6 +85,18 @@ std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int gener
     if (row.per_generation) specs.push_back(spec_of(row, partitions, generation));
   }
   return specs;
+}
+
+int generation_of_topic(std::string_view topic) {
+  for (const TopicRow& row : kTopics) {
+    const std::string before = std::string{row.name} + ".g";
+    if (!row.per_generation || !topic.starts_with(before)) continue;
+    const std::string_view digits = topic.substr(before.size());
+    int number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error == std::errc{} && end == digits.data() + digits.size() && number > 0) return number;
+  }
+  return 0;
 }
 
 namespace topics {

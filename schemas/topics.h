@@ -32,6 +32,9 @@ std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation);
 // Of these, the generation's own.
 std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int generation);
 
+// Of a topic NAME.gN; 0: it is none.
+int generation_of_topic(std::string_view topic);
+
 namespace topics {
 inline constexpr std::string_view kCollections = "collections";
 inline constexpr std::string_view kDocuments = "documents";

@@ -41,13 +41,21 @@ ChunkerOptions with_settings(ChunkerOptions options, const GenerationSettings& s
 
 GenerationHost::GenerationHost(GenerationHostOptions options, Generations& generations,
                                std::function<void(const Error&)> on_fatal)
-    : options_{std::move(options)}, generations_{generations}, on_fatal_{std::move(on_fatal)} {}
+    : options_{std::move(options)},
+      generations_{generations},
+      on_fatal_{std::move(on_fatal)},
+      held_{options_.resources.metrics.gauge(
+          "generation_builds_held",
+          "Whether (1) no generation is built since the disk is nearly full")} {}
 
 GenerationHost::~GenerationHost() { stop(); }
 
 Status GenerationHost::start() {
   if (Status read = read_all(); !read) return read;
-  if (Status done = reconcile(); !done) return done;
+  look_at_disk();
+  const Status done = reconcile();
+  if (!done && done.error().kind == Error::Kind::fatal) return done;
+  behind_ = !done;
   thread_ = std::jthread{[this](const std::stop_token& stop) { follow(stop); }};
   return {};
 }
@@ -92,7 +100,7 @@ Status GenerationHost::read_all() {
 }
 
 void GenerationHost::follow(const std::stop_token& stop) {
-  bool behind = false;  // what the records say could not be done
+  std::string told;  // why it waits
   while (!stop.stop_requested()) {
     const Result<std::vector<Record>> records = reader_->poll(kRecordsMax, kBytesMax, kWait);
     if (!records) {
@@ -102,13 +110,33 @@ void GenerationHost::follow(const std::stop_token& stop) {
     }
     apply(*records);
     if (stop.stop_requested()) return;
-    if (records->empty() && !behind) continue;
+    const bool room_changed = look_at_disk();
+    if (records->empty() && !room_changed && !behind_) continue;
     const Status done = reconcile();
-    behind = !done;
+    behind_ = !done;
     if (done) continue;
     if (done.error().kind == Error::Kind::fatal) return on_fatal_(done.error());
-    log_event(LogLevel::warning, "generation_waits", {{"error", done.error().message}});
+    if (done.error().message == told) continue;
+    told = done.error().message;
+    log_event(LogLevel::warning, "generation_waits", {{"error", told}});
   }
+}
+
+// True where building has to stop or may go on: it needs a little more room to go on than it needed
+// to stop, so that it does not do both all the time.
+bool GenerationHost::look_at_disk() {
+  std::error_code error;
+  const fs::space_info space = fs::space(options_.data_dir, error);
+  if (error) return false;
+  const std::uint64_t reserve = options_.disk_reserve;
+  const bool room = space.available >= (has_room_ ? reserve : reserve + reserve / 10);
+  held_.set(room ? 0 : 1);
+  if (room == has_room_) return false;
+  has_room_ = room;
+  log_event(room ? LogLevel::info : LogLevel::warning, room ? "builds_go_on" : "builds_held",
+            {{"disk_free_bytes", static_cast<std::int64_t>(space.available)},
+             {"reserve_bytes", static_cast<std::int64_t>(reserve)}});
+  return true;
 }
 
 void GenerationHost::apply(const std::vector<Record>& records) {
@@ -120,13 +148,14 @@ void GenerationHost::apply(const std::vector<Record>& records) {
   }
 }
 
-// What is wanted and not there is started, what is there and not wanted is stopped. Tried again
-// after an error.
+// What is wanted and not there is started, what is there and not wanted is stopped. What fails is
+// tried again, and keeps nothing else from being done.
 Status GenerationHost::reconcile() {
   const std::vector<Generation> known = generations_.others();
   std::map<int, Generation> wanted;
   for (const Generation& each : known) {
-    if (each.state != Generation::State::paused) wanted.emplace(each.number, each);
+    const bool waits = each.state == Generation::State::building && !has_room_;
+    if (each.state != Generation::State::paused && !waits) wanted.emplace(each.number, each);
   }
   std::erase_if(hosted_, [&](auto& entry) {
     if (wanted.contains(entry.first)) return false;
@@ -135,35 +164,57 @@ Status GenerationHost::reconcile() {
     return true;
   });
   remove_folders(known);
+  Status all;
   for (const auto& [number, generation] : wanted) {
-    if (hosted_.contains(number)) continue;
-    Result<Hosted> made = host(generation);
-    const std::string context = "generation " + std::to_string(number);
-    if (!made) return with_context(context, made.error());
-    if (Status started = made->runners->start(on_fatal_); !started) {
-      return with_context(context, started.error());
-    }
-    hosted_.emplace(number, std::move(*made));
-    log_event(LogLevel::info, "generation_started", {{"generation", number}});
+    const Status hosted = host(generation);
+    if (!hosted && all) all = with_context("generation " + std::to_string(number), hosted.error());
   }
+  return all;
+}
+
+Status GenerationHost::host(const Generation& generation) {
+  const bool background = generation.state == Generation::State::building;
+  if (const auto there = hosted_.find(generation.number); there != hosted_.end()) {
+    *there->second.background = background;
+    return {};
+  }
+  Result<Hosted> made = make(generation);
+  if (!made) return made.error();
+  *made->background = background;
+  if (Status started = made->runners->start(on_fatal_); !started) return started;
+  hosted_.emplace(generation.number, std::move(*made));
+  log_event(LogLevel::info, "generation_started", {{"generation", generation.number}});
   return {};
 }
 
-Result<GenerationHost::Hosted> GenerationHost::host(const Generation& generation) const {
+Result<GenerationHost::Hosted> GenerationHost::make(const Generation& generation) const {
   Hosted hosted;
+  hosted.background = std::make_shared<std::atomic<bool>>(true);
   StageResources resources = options_.resources;
   resources.generation = generation.number;
+  IndexSetOptions indexes = options_.indexes;
+  if (const auto& name = generation.settings.embedding_model) {
+    Result<std::unique_ptr<EmbeddingModel>> model = options_.load_model(*name);
+    // Somebody may still put it there.
+    if (!model) return unavailable("embedding model " + *name + ": " + model.error().message);
+    hosted.model = std::move(*model);
+    resources.embedding_model = hosted.model.get();
+    resources.tokenizer = &hosted.model->tokenizer();
+    resources.chunker.max_tokens = hosted.model->max_tokens();
+    indexes.dimensions = hosted.model->dimensions();
+  }
   resources.chunker = with_settings(resources.chunker, generation.settings);
   resources.indexed = std::make_shared<PartitionChoice>();
   if (resources.indexes != nullptr) {
-    IndexSetOptions options = options_.indexes;
-    options.generation = generation.number;
-    Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(options, resources.metrics);
+    indexes.generation = generation.number;
+    Result<std::unique_ptr<IndexSet>> opened = IndexSet::open(indexes, resources.metrics);
     if (!opened) return opened.error();
     hosted.indexes = std::move(*opened);
     resources.indexes = hosted.indexes.get();
   }
-  hosted.runners = std::make_unique<RunnerGroup>(options_.rows, resources, options_.runner);
+  RunnerOptions runner = options_.runner;
+  runner.background = hosted.background;
+  hosted.runners = std::make_unique<RunnerGroup>(options_.rows, resources, runner);
   return hosted;
 }
 

@@ -60,6 +60,14 @@ Status StageHost::load_models() {
   return {};
 }
 
+Result<std::unique_ptr<EmbeddingModel>> StageHost::load_named_model(const std::string& name) const {
+  const std::filesystem::path folder = config_.text("models_dir");
+  if (folder.empty()) return rejected("models_dir is not set here");
+  OpenVinoOptions options = model_options(config_);
+  options.folder = folder / name;
+  return load_openvino_model(options, metrics_);
+}
+
 IndexSetOptions StageHost::index_options(std::int32_t dimensions) const {
   IndexSetOptions options;
   options.directory = std::filesystem::path{config_.text("data_dir")} / "index";
@@ -108,12 +116,21 @@ StageResources StageHost::resources_on(Log& log, Log* segments) {
 Status StageHost::start(Log& log, Log* segments,
                         const std::function<void(const Error&)>& on_fatal) {
   const StageResources resources = resources_on(log, segments);
-  GenerationHostOptions options{{}, resources, runner_options(config_), index_options(dimensions_)};
+  RunnerOptions runner = runner_options(config_);
+  runner.live = std::make_shared<LiveWork>();
+  GenerationHostOptions options{
+      .rows = {},
+      .resources = resources,
+      .runner = runner,
+      .indexes = index_options(dimensions_),
+      .load_model = [this](const std::string& name) { return load_named_model(name); },
+      .data_dir = config_.text("data_dir"),
+      .disk_reserve = static_cast<std::uint64_t>(config_.integer("generation_disk_reserve_bytes"))};
   std::ranges::copy_if(rows_, std::back_inserter(options.rows), &StageRow::per_generation);
   if (!options.rows.empty()) {
     others_ = std::make_unique<GenerationHost>(std::move(options), generations_, on_fatal);
   }
-  runners_ = std::make_unique<RunnerGroup>(rows_, resources, runner_options(config_));
+  runners_ = std::make_unique<RunnerGroup>(rows_, resources, runner);
   // The others first: whose collections are in the first generation is known then.
   Status started = others_ ? others_->start() : Status{};
   if (started) started = runners_->start(on_fatal);

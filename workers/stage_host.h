@@ -39,6 +39,7 @@ class StageHost {
  private:
   bool needs(bool StageNeeds::*what) const;
   Status load_models();
+  Result<std::unique_ptr<EmbeddingModel>> load_named_model(const std::string& name) const;
   Status open_indexes(std::int32_t dimensions);
   Status open_sweep_state();
   IndexSetOptions index_options(std::int32_t dimensions) const;

@@ -170,6 +170,7 @@ std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& r
   options.inputs = row.inputs(resources.generation);
   options.outputs = row.outputs(resources.generation);
   options.exactly_once = row.exactly_once;
+  if (!row.exactly_once) options.background = nullptr;  // somebody waits for an answer
   if (!row.beside.empty()) options.choice = resources.indexed;
   const bool has_others_beside =
       std::ranges::find(kStages, row.name, &StageRow::beside) != std::end(kStages);

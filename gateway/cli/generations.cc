@@ -45,6 +45,8 @@ Result<json::Document> serve(const Client& client, const ClientOptions& options,
 
 std::string settings_of(const json::Value& generation) {
   std::string text;
+  const json::Value model = generation.member("settings").member("embedding_model");
+  if (model.exists()) text = "embedding_model " + printable(model.as_string());
   for (const char* name : {"chunk_tokens", "chunk_overlap_tokens"}) {
     const json::Value value = generation.member("settings").member(name);
     if (!value.exists()) continue;
@@ -175,6 +177,8 @@ void add_reindex_command(CLI::App& app, CommandRun& run) {
   CLI::App* sub = app.add_subcommand(
       "reindex", "Build another generation of a collection's index beside the one that answers");
   add_client_options(*sub, command->client);
+  sub->add_option("--embedding-model", command->settings.embedding_model,
+                  "Name of a folder in the server's models_dir; without it as the server is set");
   sub->add_option("--chunk-tokens", command->settings.chunk_tokens,
                   "Tokens of a chunk at most; without it as the server is set");
   sub->add_option("--chunk-overlap-tokens", command->settings.chunk_overlap_tokens,

@@ -3,7 +3,8 @@
 #include <charconv>
 
 #include "common/config.h"
-#include "common/ids.h"
+#include "gateway/generation_events.h"
+#include "gateway/generation_json.h"
 #include "gateway/generations.h"
 #include "gateway/handlers/fields.h"
 
@@ -17,21 +18,10 @@ void read_setting(json::ObjectReader& in, std::string_view name, std::optional<s
   if (in.optional(name, value, setting.min, setting.max)) out = value;
 }
 
-void write_members(json::Writer& out, const Generation& generation) {
-  out.field("generation", static_cast<std::int64_t>(generation.number))
-      .field("state", to_string(generation.state));
-  out.key("settings").begin_object();
-  write_members(out, generation.settings);
-  out.end_object();
-  if (generation.since != Clock::Wall{}) out.field("since", format_time(generation.since));
-}
-
 Response told(unsigned status, const Reply<Generation>& reply) {
   if (!reply) return Response{reply.error()};
   json::Writer out;
-  out.begin_object();
-  write_members(out, *reply);
-  out.end_object();
+  write_json(out, *reply);
   return Response{status, out.take()};
 }
 
@@ -64,6 +54,8 @@ net::awaitable<Response> post_reindex(const Request& request, Services& services
   json::ObjectReader in{body->root(), "reindex"};
   read_setting(in, "chunk_tokens", settings.chunk_tokens);
   read_setting(in, "chunk_overlap_tokens", settings.chunk_overlap_tokens);
+  std::string model;
+  if (in.optional("embedding_model", model)) settings.embedding_model = std::move(model);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
   if (settings.chunk_overlap_tokens && !settings.chunk_tokens) {
     co_return Response{bad_field("chunk_overlap_tokens", "needs chunk_tokens beside it")};
@@ -80,17 +72,21 @@ net::awaitable<Response> list_generations(const Request& request, Services& serv
   if (!views) co_return Response{views.error()};
   json::Writer out;
   out.begin_object().key("generations").begin_array();
-  for (const GenerationView& view : *views) {
-    out.begin_object();
-    write_members(out, view.generation);
-    out.field("documents", view.documents)
-        .field("chunks", view.chunks)
-        .field("failed", view.failed)
-        .field("behind", view.behind)
-        .end_object();
-  }
+  for (const GenerationView& view : *views) write_json(out, view);
   out.end_array().end_object();
   co_return Response{200, out.take()};
+}
+
+net::awaitable<Response> stream_generation(const Request& request, Services& services) {
+  const Reply<int> number = number_of(request);
+  if (!number) co_return Response{number.error()};
+  auto view = co_await services.generations.get(request.caller, request.param("c"), *number);
+  if (!view) co_return Response{view.error()};
+  Response response;
+  response.stream =
+      std::make_unique<GenerationEvents>(services.generations, request.caller, request.param("c"),
+                                         std::move(*view), co_await net::this_coro::executor);
+  co_return response;
 }
 
 net::awaitable<Response> serve_generation(const Request& request, Services& services) {

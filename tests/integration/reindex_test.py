@@ -5,15 +5,18 @@ request. Questions are asked all the time, and none of them fails or comes back 
 
 import pathlib
 import random
+import re
 import tempfile
 import threading
 import time
 import unittest
 
 from kafka_system import make_server
-from millrace_process import Client, Server
+from millrace_process import MILLRACE, Client, Server
+from wrong_pooling import plant
 
 DOCUMENTS = 60
+MODEL = pathlib.Path(MILLRACE).resolve().parent / "parts" / "all-MiniLM-L6-v2"
 CHUNK_TOKENS, OVERLAP_TOKENS = 48, 8
 SETTLED_SECONDS_MAX = 300
 COSINE_DELTA = 0.01  # a text's vector depends a little on what it was embedded together with
@@ -67,7 +70,8 @@ class Reindex(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.root = pathlib.Path(folder.name)
-        cls.server = make_server(cls.root / "data")
+        (cls.root / "models").mkdir()
+        cls.server = make_server(cls.root / "data", "--models-dir", str(cls.root / "models"))
         cls.addClassCleanup(cls.server.kill_all)
         cls.server.start()
         cls.client = Client(cls.server)
@@ -119,12 +123,15 @@ class Reindex(unittest.TestCase):
         self.assertEqual(list(self.generations()), [1])
         for body, wrong in (({"chunk_tokens": 5}, "chunk_tokens"), ({"chunk_size": 5}, "chunk_size"),
                             ({"chunk_overlap_tokens": 5}, "chunk_tokens"),
+                            ({"embedding_model": "gone"}, "models_dir"),
                             ({"chunk_tokens": 64, "chunk_overlap_tokens": 64}, "less than")):
             self.assertIn(wrong, str(self.post("reindex", body, 400)))
         self.assertIn("generation 7", self.post("generations/7/serve", {}, 404)["detail"])
         self.assertIn("number", self.post("generations/two/serve", {}, 400)["detail"])
         gone = self.client.json("POST", "/v1/collections/nobodys/reindex", {}, expect=404)
         self.assertIn("nobodys", gone["detail"])
+        gone = self.client.json("GET", f"{self.client.base}/generations/7/events", expect=404)
+        self.assertIn("generation 7", gone["detail"])
         self.client.json("DELETE", f"{self.client.base}/generations/1", expect=409)
         self.assertEqual(list(self.generations()), [1])
 
@@ -164,6 +171,7 @@ class Reindex(unittest.TestCase):
         client = Client(self.server)
         type(self).client = client
         self.assertEqual(self.generations()[number]["state"], "serving")
+        self.numbers[5] = 9
         client.add([document(5, 9)])
         self.assertEqual(client.wait_settled(["d5"]), {"d5": "indexed"})
         self.wait_complete(1)
@@ -175,6 +183,52 @@ class Reindex(unittest.TestCase):
         client.json("DELETE", f"{client.base}/generations/{number}", expect=200)
         self.assertEqual(list(self.generations()), [1])
         self.assertTrue(client.search("Report 5 of revision 9", mode="lexical")["passages"])
+
+
+    def wait_gauge(self, name, wanted):
+        """Until the sum of its samples, of all processes, is what it should be."""
+        deadline = time.monotonic() + SETTLED_SECONDS_MAX
+        while True:
+            found = re.findall(rf"^{re.escape(name)}(?:,[^}}]*)?}} ([\d.e+]+)$", self.server.metrics(), re.M)
+            if sum(map(float, found)) == wanted:
+                return
+            self.assertLess(time.monotonic(), deadline, (name, found, wanted))
+            time.sleep(0.5)
+
+    def test_4_takes_another_model_and_leaves_the_first_generation(self):
+        plant(MODEL, self.root / "models" / "first-token")
+        number = self.post("reindex", {"embedding_model": "first-token"}, 202)["generation"]
+        names = []
+        for event, _, view in self.client.events(f"{self.client.base}/generations/{number}/events"):
+            names.append(event)
+            if event == "ready":
+                self.post(f"generations/{number}/serve", {}, 200)
+        self.assertEqual(names[-1], "serving", names)
+        self.assertIn("ready", names)
+        self.assertEqual((view["generation"], view["behind"]), (number, 0))
+        got = self.found(self.client)
+        with Server(self.root / "planted", "--model-dir", str(self.root / "models/first-token")) as fresh:
+            client = Client(fresh)
+            client.add([document(each, revision) for each, revision in self.numbers.items()])
+            client.wait_settled([f"d{each}" for each in self.numbers])
+            self.assert_same(got, self.found(client))
+        self.client.json("DELETE", f"{self.client.base}/generations/1", expect=200)
+        self.wait_gauge('index_chunks{generation="1"', 0)
+        self.client.add([document(3, 7)])
+        self.assertEqual(self.client.wait_settled(["d3"]), {"d3": "indexed"})
+        self.wait_gauge('index_chunks{generation="1"', 0)
+        self.assertTrue(self.client.search("Report 3 of revision 7", mode="lexical")["passages"])
+        self.assertEqual(list(self.generations()), [number])
+
+    def test_5_builds_nothing_while_the_disk_is_nearly_full(self):
+        with Server(self.root / "full", "--generation-disk-reserve-bytes", "900000GiB") as server:
+            client = Client(server)
+            client.add([document(1)])
+            client.wait_settled(["d1"])
+            refused = client.json("POST", f"{client.base}/reindex", {}, expect=507)
+            self.assertIn("generation_disk_reserve_bytes", refused["detail"])
+            self.assertTrue(client.search(QUESTIONS[0])["passages"])
+            self.assertIn("\ngeneration_builds_held 1", server.metrics())
 
 
 if __name__ == "__main__":

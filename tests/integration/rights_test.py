@@ -186,12 +186,13 @@ def dead_letters(caller, path):
 
 
 @reads("post /v1/collections/{c}/reindex", "get /v1/collections/{c}/generations",
+       "get /v1/collections/{c}/generations/{n}/events",
        "post /v1/collections/{c}/generations/{n}/serve", "post /v1/collections/{c}/generations/{n}/pause",
        "post /v1/collections/{c}/generations/{n}/resume", "delete /v1/collections/{c}/generations/{n}",
        same_for_all=True)
 def generations(caller, path):
     """They count every document of the collection."""
-    verbs = ("GET", "HEAD") if path.endswith("generations") else ("DELETE",) if path.endswith("}") else ("POST",)
+    verbs = ("GET", "HEAD") if path.endswith(("generations", "events")) else ("DELETE",) if path.endswith("}") else ("POST",)
     answers = [caller.exchange(verb, path.format(c="default", n=1), {} if verb == "POST" else None)
                for verb in verbs]
     assert all(each[0] == 403 for each in answers), answers

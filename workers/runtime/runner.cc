@@ -39,7 +39,8 @@ struct Runner::Impl {
         stage{std::move(its_stage)},
         options{std::move(its_options)},
         probe{metrics, options.stage},
-        caught_up{log, options.caught_up} {}
+        caught_up{log, options.caught_up},
+        precedence{options.live, options.background} {}
 
   // What becomes of a batch.
   struct Verdict {
@@ -81,6 +82,7 @@ struct Runner::Impl {
   std::vector<TopicPartition> assignment;
   Progress progress;
   CaughtUp caught_up;
+  Precedence precedence;
   std::map<Position, Suspect> suspects;  // bounded by one batch: see Suspect
   bool rewind_needed = false;
   bool batch_held = false;  // the pause ends when a batch goes through, not when a poll does
@@ -143,6 +145,7 @@ Status Runner::Impl::turn(const std::stop_token& stop) {
   if (rewind_needed) {
     if (Status rewound = rewind(); !rewound) return hold(rewound.error(), stop);
   }
+  precedence.give_way(clock, stop);
   const Result<std::vector<Record>> batch =
       session->poll(suspects.empty() ? options.poll_records_max : 1, options.poll_bytes_max,
                     progress.unsettled() > 0 ? options.settle_interval : options.poll_wait);
@@ -356,6 +359,7 @@ void Runner::Impl::update_lag(std::size_t in_hand) {
       session->lag() + progress.unsettled() + static_cast<std::int64_t>(in_hand);
   lag.store(records, std::memory_order_relaxed);
   probe.lag(records);
+  precedence.set_lag(records);
 }
 
 Runner::Runner(Log& log, const Clock& clock, MetricsRegistry& metrics, std::unique_ptr<Stage> stage,

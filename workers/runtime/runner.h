@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/metrics.h"
+#include "workers/runtime/precedence.h"
 #include "workers/runtime/retry.h"
 #include "workers/runtime/stage.h"
 
@@ -27,6 +28,8 @@ struct RunnerOptions {
   RetryPolicy retry;
   std::shared_ptr<const PartitionChoice> choice;  // SessionOptions'
   std::shared_ptr<PartitionChoice> caught_up;     // told which partitions are: see caught_up.h
+  std::shared_ptr<LiveWork> live;                 // of the process: see precedence.h
+  std::shared_ptr<const std::atomic<bool>> background;  // null: it is live
 };
 
 // The only consume-process-produce loop: one thread that polls, processes and commits.

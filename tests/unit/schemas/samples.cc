@@ -268,7 +268,7 @@ Collection reindexed() {
        .since = at(5)},
       {.number = 17,
        .state = Generation::State::building,
-       .settings = {.chunk_tokens = 512, .chunk_overlap_tokens = {}},
+       .settings = {.embedding_model = "all-MiniLM-L12-v2", .chunk_tokens = 512},
        .since = at(6)}};
   return collection;
 }

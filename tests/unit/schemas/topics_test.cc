@@ -126,5 +126,14 @@ TEST(Topics, of_a_generation_are_named_after_it) {
   EXPECT_EQ(topics::searches(3), "searches.g3");
 }
 
+TEST(Topics, say_whose_generation_they_are) {
+  EXPECT_EQ(generation_of_topic("chunks.g1"), 1);
+  EXPECT_EQ(generation_of_topic("embeddings.g4711"), 4711);
+  for (const char* none : {"", "texts", "texts.g2", "chunks", "chunks.g", "chunks.g0", "chunks.g-1",
+                           "chunks.g2x", "my-chunks.g2"}) {
+    EXPECT_EQ(generation_of_topic(none), 0) << none;
+  }
+}
+
 }  // namespace
 }  // namespace millrace
