@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test lint bench sanitize chaos
+.PHONY: help setup setup-tests build run test lint bench sanitize chaos reindex-load
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -14,6 +14,7 @@ help:
 	@echo 'make build   build/millrace, build/millrace-gateway, build/millrace-worker'
 	@echo 'make bench   measure; writes build/bench.json'
 	@echo 'make chaos   everything breaks over three brokers, for MINUTES=10, repeatable with SEED=…'
+	@echo 'make reindex-load  a generation is built of thousands of documents that change; REINDEX_FLAGS'
 	@echo 'make lint    formatting, include rules, links in READMEs'
 	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
 
@@ -47,6 +48,9 @@ lint:
 # SEED=… repeats a run, MINUTES=… is its length.
 chaos: setup-tests build
 	MILLRACE=build/millrace SEED='$(or $(SEED),1)' MINUTES='$(or $(MINUTES),10)' tests/chaos/chaos.py
+
+reindex-load: setup-tests build
+	MILLRACE=build/millrace tests/integration/reindex_load.py $(REINDEX_FLAGS)
 
 bench: setup-tests build
 	cmake --build build/release --target millrace_bench_tools

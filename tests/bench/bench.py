@@ -24,6 +24,7 @@ import traceback
 
 from bench_index import SHORT_CHUNKS, IndexBench
 from bench_kafka import KafkaBench  # also makes the next ones found
+from bench_reindex import ReindexBench
 from bench_report import Report, made_corpus, made_questions, percentile
 from millrace_process import Client, Server
 
@@ -245,17 +246,17 @@ def run_index(report, arguments, folder):
 
 
 def parse_arguments():
-    parts = ["process", "index", "kafka", *KafkaBench.PARTS]
+    parts = ["process", "reindex", "index", "kafka", *KafkaBench.PARTS]
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--tools", type=pathlib.Path, required=True,
-                        help="folder of bench_encoder, bench_index and bench_kafka")
+                        help="folder of bench_encoder, bench_index, bench_kafka and bench_log")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="folder of the model")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--corpus", type=pathlib.Path, help="BEIR folder to take the texts from")
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--searches", type=int, default=300)
     parser.add_argument("--only", nargs="+", choices=parts,
-                        default=["process", "index", "kafka"],
+                        default=["process", "reindex", "index", "kafka"],
                         help="parts to run; kafka: all from chains on")
     parser.add_argument("--index-chunks", nargs="*", type=int, default=[100_000],
                         help="sizes of the index part; 1000000 takes some 4 GB and half an hour")
@@ -272,9 +273,10 @@ def main():
     report, failed = Report(), []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        if "process" in arguments.only:
-            bench = Bench(report, arguments, folder)
-            failed += [] if run_part("process", folder, bench.run) else ["process"]
+        bench = Bench(report, arguments, folder)
+        for part, run in (("process", bench.run), ("reindex", ReindexBench(bench).run)):
+            if part in arguments.only and not run_part(part, folder, run):
+                failed.append(part)
         if "index" in arguments.only:
             failed += run_index(report, arguments, folder)
         names = [each for each in KafkaBench.PARTS if {each, "kafka"} & set(arguments.only)]
