@@ -26,7 +26,7 @@ inline constexpr float kNoFloor = -std::numeric_limits<float>::infinity();
 // centroids (IVF, Sivic and Zisserman 2003), each coordinate a byte (SQ8), and only the groups
 // nearest to the question are compared.
 struct VectorIndexOptions {
-  std::size_t flat_rows_max = 2'048;
+  std::size_t flat_rows_max = 10'240;
   std::size_t pq_rows_min =
       2'000'000;  // product quantization (Jegou et al. 2011), re-ranked by SQ8
 };
