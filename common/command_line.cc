@@ -14,6 +14,7 @@ constexpr int kUsage = 2;
 
 bool is_of_client(std::string_view name) { return name == "server" || name == "api_key"; }
 bool is_of_kafka(std::string_view name) { return name == "brokers" || name.starts_with("kafka_"); }
+bool is_of_s3(std::string_view name) { return name.starts_with("s3_"); }
 bool is_of_gateway(std::string_view name) {
   constexpr std::string_view kNames[] = {"listen",
                                          "gateway_threads",
@@ -30,7 +31,8 @@ bool is_of_gateway(std::string_view name) {
                                          "question_bytes_max",
                                          "top_k",
                                          "top_k_max"};
-  return std::ranges::find(kNames, name) != std::end(kNames);
+  return std::ranges::find(kNames, name) != std::end(kNames) || name.starts_with("backup_") ||
+         is_of_s3(name);
 }
 bool is_of_stages(std::string_view name) {
   constexpr std::string_view kStarts[] = {"extract_", "chunk_",   "model_",  "embed",
@@ -53,6 +55,8 @@ bool is_used(std::string_view name, SettingUse use) {
       return !is_of_gateway(name) && name != "log_trim_interval_ms";
     case SettingUse::topics:
       return is_of_kafka(name) || name == "partitions" || name == "config_file";
+    case SettingUse::restore:
+      return is_of_kafka(name) || is_of_s3(name) || name == "data_dir" || name == "config_file";
   }
   return false;
 }

@@ -14,7 +14,7 @@ class App;
 namespace millrace {
 
 // Which program or command a setting belongs to.
-enum class SettingUse { standalone, gateway, worker, topics };
+enum class SettingUse { standalone, gateway, worker, topics, restore };
 
 // What a command line says of the settings. Must outlive the parsing.
 struct SettingFlags {

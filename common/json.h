@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -154,6 +155,15 @@ class Writer {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Where the value of a member stands in the text of a JSON object, for changing it there and
+// nothing else: `path` names it from the root, in names without escapes. Empty where it is not, and
+// in what is no object as far as that. Reads no further than the value's end.
+struct Span {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+std::optional<Span> find_member(std::string_view text, std::span<const std::string_view> path);
 
 // `text` as a JSON string with its quotes.
 std::string quote(std::string_view text);

@@ -145,6 +145,28 @@ constexpr Setting kSettings[] = {
     {"log_trim_interval_ms", Type::duration_ms, "1m", 100, kDay,
      "time between two looks for records past their retention", ""},
 
+    // Backups, which the gateway makes of the whole log.
+    {"backup_to", Type::text, "", 0, 0,
+     "where backups go: a folder, or s3://BUCKET/PREFIX; empty: there are none", ""},
+    {"backup_every_hours", Type::integer, "0", 0, 8760,
+     "hours between two backups; 0: only when somebody asks", ""},
+    {"backup_retention_days", Type::integer, "30", 0, 36'500,
+     "days that backups are kept, the newest one in any case; 0: all of them", ""},
+    {"backup_bytes_per_second_max", Type::bytes, "50MiB", 0, 64 * kGiB,
+     "bytes of the log that a backup reads in a second; 0: as many as it can", ""},
+    {"s3_endpoint", Type::text, "", 0, 0,
+     "address of the S3-compatible store, such as http://127.0.0.1:9000; empty: AWS's of the "
+     "region",
+     "AWS_ENDPOINT_URL"},
+    {"s3_region", Type::text, "us-east-1", 0, 0, "region that requests to the store are signed for",
+     "AWS_REGION"},
+    {"s3_access_key_id", Type::secret, "", 0, 0, "name of the key for the store",
+     "AWS_ACCESS_KEY_ID"},
+    {"s3_secret_access_key", Type::secret, "", 0, 0, "the key for the store",
+     "AWS_SECRET_ACCESS_KEY"},
+    {"s3_session_token", Type::secret, "", 0, 0, "token that goes with a temporary key",
+     "AWS_SESSION_TOKEN"},
+
     // Apache Kafka, for millrace-gateway, millrace-worker and millrace topics.
     {"brokers", Type::text, "", 0, 0, "HOST:PORT[,HOST:PORT] of the Kafka cluster", ""},
     {"kafka_prefix", Type::text, "", 0, 0,

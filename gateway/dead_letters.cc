@@ -1,35 +1,11 @@
 #include "gateway/dead_letters.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "schemas/collection.h"
 #include "schemas/document.h"
 #include "schemas/topics.h"
 
 namespace millrace {
 namespace {
-
-constexpr std::size_t kTopicBytesMax = 249;  // Kafka's
-constexpr char kSeparator = '~';
-
-bool is_topic_name(std::string_view name) {
-  return !name.empty() && name.size() <= kTopicBytesMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_';
-  });
-}
-
-// Takes the number behind the last separator.
-template <class Number>
-bool take_number(std::string_view& text, Number& out) {
-  const auto separator = text.rfind(kSeparator);
-  if (separator == std::string_view::npos) return false;
-  const std::string_view digits = text.substr(separator + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
-  text = text.substr(0, separator);
-  return error == std::errc{} && end == digits.data() + digits.size() && out >= 0;
-}
 
 // NAME, or of a generation NAME.gN.
 bool is_topic_of(std::string_view topic, std::string_view name) {
@@ -38,21 +14,6 @@ bool is_topic_of(std::string_view topic, std::string_view name) {
 }
 
 }  // namespace
-
-std::string letter_id(const Position& source) {
-  return source.source.topic + kSeparator + std::to_string(source.source.partition) + kSeparator +
-         std::to_string(source.offset);
-}
-
-std::optional<Position> parse_letter_id(std::string_view id) {
-  Position source;
-  if (!take_number(id, source.offset) || !take_number(id, source.source.partition) ||
-      !is_topic_name(id)) {
-    return std::nullopt;
-  }
-  source.source.topic = id;
-  return source;
-}
 
 std::optional<LetterDocument> document_of(const DeadLetter& letter) {
   const std::string_view topic = letter.source.source.topic;

@@ -51,11 +51,6 @@ struct LettersChanged {
   std::string next;              // where to go on; empty: there are no more
 };
 
-// The id of a letter as clients have it: TOPIC "~" PARTITION "~" OFFSET of the source record, which
-// needs no escape in a URL.
-std::string letter_id(const Position& source);
-std::optional<Position> parse_letter_id(std::string_view id);
-
 // The document that the record was about; empty for a record that is on no document's way.
 struct LetterDocument {
   std::string collection;

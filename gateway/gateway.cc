@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/logging.h"
+#include "gateway/backup_service.h"
 #include "gateway/collection_service.h"
 #include "gateway/dead_letter_keeper.h"
 #include "gateway/dead_letter_service.h"
@@ -19,6 +20,7 @@
 #include "gateway/server.h"
 #include "gateway/stored_event.h"
 #include "gateway/stored_letter.h"
+#include "schemas/restore.h"
 #include "schemas/topics.h"
 
 namespace millrace {
@@ -98,7 +100,7 @@ class LogGateway final : public Gateway {
 
  private:
   Status open_parts();
-  void make_services();
+  Status make_services();
   void watch_tables();
   void run_threads();
 
@@ -123,6 +125,7 @@ class LogGateway final : public Gateway {
   std::unique_ptr<LogDeadLetterService> dead_letters_;
   std::unique_ptr<DeadLetterKeeper> keeper_;
   std::unique_ptr<GenerationKeeper> generation_keeper_;
+  std::unique_ptr<LogBackupService> backups_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
   std::unique_ptr<Server> server_;
@@ -151,7 +154,7 @@ Status LogGateway::open_parts() {
   return {};
 }
 
-void LogGateway::make_services() {
+Status LogGateway::make_services() {
   const Backend backend{options_,
                         log_,
                         clock_,
@@ -173,8 +176,13 @@ void LogGateway::make_services() {
   dead_letters_ = std::make_unique<LogDeadLetterService>(backend, *documents_, metrics_);
   keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
   generation_keeper_ = std::make_unique<GenerationKeeper>(backend, *generations_, metrics_);
+  auto backups = LogBackupService::make(options_.backups, backend, metrics_);
+  if (!backups) return backups.error();
+  backups_ = std::move(*backups);
   services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
-                             *dead_letters_, idempotency_, metrics_, readiness_, clock_, *pool_});
+                             *dead_letters_, *backups_, idempotency_, metrics_, readiness_, clock_,
+                             *pool_});
+  return {};
 }
 
 Status LogGateway::begin() {
@@ -184,8 +192,9 @@ Status LogGateway::begin() {
   const auto address = resolve(options_);
   if (!address) return address.error();
   readiness_.set(kCondition, false, "being read from the log");
+  if (Status whole = check_whole(log_); !whole) return whole;
   if (Status opened = open_parts(); !opened) return opened;
-  make_services();
+  if (Status made = make_services(); !made) return made;
   io_ = std::make_unique<net::io_context>(options_.threads);
   auto server =
       Server::start(*io_, *address, SessionShared{*services_, *authenticator_, probe_, budget_});
@@ -195,6 +204,7 @@ Status LogGateway::begin() {
   watch_tables();
   keeper_->start(*io_);
   generation_keeper_->start(*io_);
+  backups_->start();
   run_threads();
   return {};
 }
@@ -240,6 +250,7 @@ void LogGateway::run_threads() {
 void LogGateway::stop(std::chrono::milliseconds grace) {
   if (answers_) answers_->close_all("shutting_down");
   if (progress_) progress_->close_all("shutting_down");
+  if (backups_) backups_->stop();
   if (server_) server_->stop(grace);
   work_.reset();
   if (io_) io_->stop();
@@ -257,7 +268,9 @@ void LogGateway::stop(std::chrono::milliseconds grace) {
 Status Gateway::check(const GatewayOptions& options) {
   if (const auto keys = Authenticator::make(options.api_keys); !keys) return keys.error();
   if (const auto address = resolve(options); !address) return address.error();
-  return {};
+  if (options.backups.to.empty()) return {};
+  const auto store = open_object_store(options.backups.to, options.backups.s3, system_clock());
+  return store ? Status{} : Status{with_context("backup_to", store.error())};
 }
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Log& log,

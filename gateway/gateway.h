@@ -12,6 +12,7 @@
 #include "common/log/log.h"
 #include "common/metrics.h"
 #include "common/readiness.h"
+#include "gateway/backups.h"
 
 namespace millrace {
 
@@ -42,6 +43,7 @@ struct GatewayOptions {
   std::int64_t top_k_max = 100;
   std::size_t question_bytes_max = 8U << 10U;
   std::size_t documents_per_request_max = 1'000;
+  BackupSettings backups;
 };
 
 // The HTTP side: routes, sessions, tables and hubs, on threads of its own. Knows the log only;
@@ -49,9 +51,10 @@ struct GatewayOptions {
 class Gateway {
  public:
   // `rejected` where start() would refuse these options whatever the log says: no address to listen
-  // on, one that is not loopback while no key is configured, a bad key.
+  // on, one that is not loopback while no key is configured, a bad key, no place for backups.
   static Status check(const GatewayOptions& options);
-  // Opens the tables and binds the socket. `rejected` as check() and when the address is taken.
+  // Opens the tables and binds the socket. `rejected` as check(), when the address is taken, and
+  // where the log is half restored.
   static Result<std::unique_ptr<Gateway>> start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
                                                 Readiness& readiness);

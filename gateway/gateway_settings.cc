@@ -46,6 +46,23 @@ GatewayOptions gateway_options(const Config& config, int generation) {
   options.top_k_max = config.integer("top_k_max");
   options.question_bytes_max = count(config, "question_bytes_max");
   options.documents_per_request_max = count(config, "documents_per_request_max");
+  options.backups.to = config.text("backup_to");
+  options.backups.s3 = s3_options(config);
+  options.backups.every = std::chrono::hours{config.integer("backup_every_hours")};
+  options.backups.keep = std::chrono::days{config.integer("backup_retention_days")};
+  options.backups.bytes_per_second =
+      static_cast<std::uint64_t>(config.integer("backup_bytes_per_second_max"));
+  options.backups.log = config.text("brokers").empty() ? "embedded" : "kafka";
+  return options;
+}
+
+S3Options s3_options(const Config& config) {
+  S3Options options;
+  options.endpoint = config.text("s3_endpoint");
+  options.region = config.text("s3_region");
+  options.access_key_id = config.text("s3_access_key_id");
+  options.secret_access_key = config.text("s3_secret_access_key");
+  options.session_token = config.text("s3_session_token");
   return options;
 }
 

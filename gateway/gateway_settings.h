@@ -6,5 +6,6 @@
 namespace millrace {
 
 GatewayOptions gateway_options(const Config& config, int generation);
+S3Options s3_options(const Config& config);
 
 }  // namespace millrace

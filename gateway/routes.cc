@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/handlers/backups.h"
 #include "gateway/handlers/collections.h"
 #include "gateway/handlers/dead_letters.h"
 #include "gateway/handlers/documents.h"
@@ -55,6 +56,8 @@ constexpr Route kRoutes[] = {
     {Verb::remove, "/v1/dead-letters/{id}", &purge_dead_letter, Role::admin},
     {Verb::get,    "/v1/dead-letters/{id}/bytes", &get_dead_letter_bytes, Role::admin},
     {Verb::post,   "/v1/dead-letters/{id}/redrive", &redrive_dead_letter, Role::admin, kAny},
+    {Verb::post,   "/v1/backups", &post_backup, Role::admin, kAny},
+    {Verb::get,    "/v1/backups", &get_backups, Role::admin},
     {Verb::post,   "/ask", &plain_ask, Role::reader, kJson, "", kDefault},
     {Verb::post,   "/search", &plain_search, Role::reader, kJson, "", kDefault},
     {Verb::post,   "/index", &plain_index, Role::writer, kUpload, "wait", kDefault},

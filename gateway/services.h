@@ -9,6 +9,7 @@
 
 #include "common/metrics.h"
 #include "common/readiness.h"
+#include "gateway/backups.h"
 #include "gateway/counts.h"
 #include "gateway/dead_letters.h"
 #include "gateway/gateway.h"
@@ -127,6 +128,7 @@ struct Services {
   GenerationService& generations;
   QueryService& queries;
   DeadLetterService& dead_letters;
+  BackupService& backups;
   IdempotencyCache& idempotency;
   MetricsRegistry& metrics;
   Readiness& readiness;

@@ -1,6 +1,8 @@
 #include "schemas/dead_letter.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "schemas/codec.h"
 #include "schemas/topics.h"
@@ -13,6 +15,42 @@ constexpr std::array<Named<Error::Kind>, 4> kKinds{
      {to_string(Error::Kind::unavailable), Error::Kind::unavailable},
      {to_string(Error::Kind::rejected), Error::Kind::rejected},
      {to_string(Error::Kind::fatal), Error::Kind::fatal}}};
+
+constexpr std::size_t kTopicBytesMax = 249;  // Kafka's
+constexpr char kIdSeparator = '~';
+
+bool is_topic_name(std::string_view name) {
+  return !name.empty() && name.size() <= kTopicBytesMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
+  });
+}
+
+// Takes the number behind the last separator.
+template <class Number>
+bool take_number(std::string_view& text, char separator, Number& out) {
+  const auto at = text.rfind(separator);
+  if (at == std::string_view::npos) return false;
+  const std::string_view digits = text.substr(at + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  text = text.substr(0, at);
+  return error == std::errc{} && end == digits.data() + digits.size() && out >= 0;
+}
+
+std::string joined(const Position& position, char separator) {
+  return position.source.topic + separator + std::to_string(position.source.partition) + separator +
+         std::to_string(position.offset);
+}
+
+std::optional<Position> split(std::string_view text, char separator) {
+  Position position;
+  if (!take_number(text, separator, position.offset) ||
+      !take_number(text, separator, position.source.partition) || !is_topic_name(text)) {
+    return std::nullopt;
+  }
+  position.source.topic = text;
+  return position;
+}
 
 }  // namespace
 
@@ -67,10 +105,11 @@ static void read_members(json::ObjectReader& in, DeadLetter& letter) {
   if (letter.redriven) letter.value_bytes = letter.redriven->value_bytes;
 }
 
-std::string format_position(const Position& position) {
-  return position.source.topic + ":" + std::to_string(position.source.partition) + ":" +
-         std::to_string(position.offset);
-}
+std::string format_position(const Position& position) { return joined(position, ':'); }
+std::optional<Position> parse_position(std::string_view text) { return split(text, ':'); }
+
+std::string letter_id(const Position& source) { return joined(source, kIdSeparator); }
+std::optional<Position> parse_letter_id(std::string_view id) { return split(id, kIdSeparator); }
 
 std::string_view DeadLetter::source_header(std::string_view name) const {
   for (const Header& header : source_headers) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/clock.h"
 #include "common/error.h"
@@ -50,5 +51,11 @@ Result<DeadLetter> dead_letter_from(const Record& record);
 Result<DeadLetter> dead_letter_head_from(std::string_view line);
 
 std::string format_position(const Position& position);  // TOPIC:PARTITION:OFFSET
+std::optional<Position> parse_position(std::string_view text);
+
+// The id of a letter as clients have it: TOPIC "~" PARTITION "~" OFFSET of the source record, which
+// needs no escape in a URL.
+std::string letter_id(const Position& source);
+std::optional<Position> parse_letter_id(std::string_view id);
 
 }  // namespace millrace

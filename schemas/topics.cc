@@ -10,6 +10,7 @@
 #include "schemas/document.h"
 #include "schemas/index_state.h"
 #include "schemas/query.h"
+#include "schemas/restore.h"
 
 namespace millrace {
 namespace {
@@ -23,42 +24,52 @@ constexpr bool kCompacted = true;
 constexpr bool kDurable = true;
 constexpr bool kPartitioned = true;
 
-constexpr std::array<TopicRow, 14> kTopics{{
+constexpr bool kBackedUp = true;
+constexpr std::string_view kNoGroup;
+
+constexpr std::array<TopicRow, 15> kTopics{{
     {topics::kCollections, "collection name", Collection::kType, !kPerGeneration, kCompacted,
-     kDurable, !kPartitioned, kForever},
+     kDurable, !kPartitioned, kForever, kBackedUp, kNoGroup},
     {topics::kDocuments, "collection/document id", DocumentEvent::kType, !kPerGeneration,
-     kCompacted, kDurable, kPartitioned, kForever},
+     kCompacted, kDurable, kPartitioned, kForever, kBackedUp, "extractor"},
     {topics::kTexts, "collection/document id", TextEvent::kType, !kPerGeneration, kCompacted,
-     kDurable, kPartitioned, kForever},
+     kDurable, kPartitioned, kForever, kBackedUp, "chunker"},
     {"chunks", "collection/document id", ChunkEvent::kType, kPerGeneration, !kCompacted, kDurable,
-     kPartitioned, days{1}},
+     kPartitioned, days{1}, kBackedUp, "embedder"},
     {"embeddings", "collection/document id, NUL, revision, NUL, batch", EmbeddingEvent::kType,
-     kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
+     kPerGeneration, kCompacted, kDurable, kPartitioned, kForever, kBackedUp, "indexer"},
     {topics::kDocumentEvents, "collection/document id, NUL, state [, NUL, stage]",
-     DocumentProgress::kType, !kPerGeneration, kCompacted, kDurable, kPartitioned, kForever},
+     DocumentProgress::kType, !kPerGeneration, kCompacted, kDurable, kPartitioned, kForever,
+     kBackedUp, kNoGroup},
     {topics::kIndexStates, "generation/index partition", IndexState::kType, !kPerGeneration,
-     kCompacted, kDurable, !kPartitioned, kForever},
+     kCompacted, kDurable, !kPartitioned, kForever, !kBackedUp, kNoGroup},
     {topics::kQueries, "query id", Query::kType, !kPerGeneration, !kCompacted, !kDurable,
-     kPartitioned, days{1}},
+     kPartitioned, days{1}, !kBackedUp, kNoGroup},
     {"searches", "index partition", SearchRequest::kType, kPerGeneration, !kCompacted, !kDurable,
-     kPartitioned, minutes{10}},
+     kPartitioned, minutes{10}, !kBackedUp, kNoGroup},
     {topics::kPassages, "query id", PassagesEvent::kType, !kPerGeneration, !kCompacted, !kDurable,
-     kPartitioned, minutes{10}},
+     kPartitioned, minutes{10}, !kBackedUp, kNoGroup},
     {topics::kAnswers, "query id", AnswerEvent::kType, !kPerGeneration, !kCompacted, !kDurable,
-     kPartitioned, days{1}},
+     kPartitioned, days{1}, !kBackedUp, kNoGroup},
     {topics::kTranscripts, "query id", Transcript::kType, !kPerGeneration, !kCompacted, kDurable,
-     kPartitioned, days{30}},
+     kPartitioned, days{30}, kBackedUp, kNoGroup},
     {topics::kCancellations, "query id", Cancellation::kType, !kPerGeneration, !kCompacted,
-     !kDurable, kPartitioned, minutes{10}},
+     !kDurable, kPartitioned, minutes{10}, !kBackedUp, kNoGroup},
     {topics::kDeadLetters, "topic:partition:offset of the source record", DeadLetter::kType,
-     !kPerGeneration, kCompacted, kDurable, !kPartitioned, days{30}},
+     !kPerGeneration, kCompacted, kDurable, !kPartitioned, days{30}, kBackedUp, kNoGroup},
+    {topics::kRestores, "restore", RestoreEvent::kType, !kPerGeneration, kCompacted, kDurable,
+     !kPartitioned, kForever, !kBackedUp, kNoGroup},
 }};
 
 std::string with_generation(std::string_view name, int generation) {
   return std::string{name} + ".g" + std::to_string(generation);
 }
 
-TopicSpec spec_of(const TopicRow& row, std::int32_t partitions, int generation) {
+}  // namespace
+
+std::span<const TopicRow> topic_table() { return kTopics; }
+
+TopicSpec topic_spec(const TopicRow& row, std::int32_t partitions, int generation) {
   TopicSpec spec;
   spec.name = row.per_generation ? with_generation(row.name, generation) : std::string{row.name};
   spec.partitions = row.partitioned ? partitions : 1;
@@ -69,20 +80,16 @@ TopicSpec spec_of(const TopicRow& row, std::int32_t partitions, int generation) 
   return spec;
 }
 
-}  // namespace
-
-std::span<const TopicRow> topic_table() { return kTopics; }
-
 std::vector<TopicSpec> topic_specs(std::int32_t partitions, int generation) {
   std::vector<TopicSpec> specs;
-  for (const TopicRow& row : kTopics) specs.push_back(spec_of(row, partitions, generation));
+  for (const TopicRow& row : kTopics) specs.push_back(topic_spec(row, partitions, generation));
   return specs;
 }
 
 std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int generation) {
   std::vector<TopicSpec> specs;
   for (const TopicRow& row : kTopics) {
-    if (row.per_generation) specs.push_back(spec_of(row, partitions, generation));
+    if (row.per_generation) specs.push_back(topic_spec(row, partitions, generation));
   }
   return specs;
 }
@@ -97,6 +104,10 @@ int generation_of_topic(std::string_view topic) {
     if (error == std::errc{} && end == digits.data() + digits.size() && number > 0) return number;
   }
   return 0;
+}
+
+std::string of_generation(std::string_view name, int generation) {
+  return generation == 1 ? std::string{name} : with_generation(name, generation);
 }
 
 namespace topics {

@@ -11,7 +11,8 @@
 
 namespace millrace {
 
-// One row per topic: see DESIGN in .github/ARCHITECTURE.md, "Topics". Rows in topics.cc.
+// One row per topic: see DESIGN in .github/ARCHITECTURE.md, "Topics". Rows in topics.cc, in the
+// order of the way: what a record comes of stands above it.
 struct TopicRow {
   std::string_view name;   // without generation
   std::string_view key;    // what the key is, for people
@@ -21,6 +22,11 @@ struct TopicRow {
   bool durable;
   bool partitioned;                // false: one partition, read whole by everyone
   std::chrono::minutes retention;  // how long records are kept at least; 0: for good
+  // Whether backups hold it: what cannot be made from the rest, and nobody waits for any more.
+  bool backed_up;
+  // The group that works through it on the document's way, whose offsets backups hold; of another
+  // generation GROUP.gN. Empty: none.
+  std::string_view group;
 };
 std::span<const TopicRow> topic_table();
 
@@ -34,6 +40,9 @@ std::vector<TopicSpec> generation_topic_specs(std::int32_t partitions, int gener
 
 // Of a topic NAME.gN; 0: it is none.
 int generation_of_topic(std::string_view topic);
+TopicSpec topic_spec(const TopicRow& row, std::int32_t partitions, int generation);
+// NAME of the first generation, NAME.gN of another one: groups and what goes with them.
+std::string of_generation(std::string_view name, int generation);
 
 namespace topics {
 inline constexpr std::string_view kCollections = "collections";
@@ -47,6 +56,7 @@ inline constexpr std::string_view kAnswers = "answers";
 inline constexpr std::string_view kTranscripts = "transcripts";
 inline constexpr std::string_view kCancellations = "cancellations";
 inline constexpr std::string_view kDeadLetters = "dead-letters";
+inline constexpr std::string_view kRestores = "restores";
 std::string chunks(int generation);      // chunks.gN
 std::string embeddings(int generation);  // embeddings.gN
 std::string searches(int generation);    // searches.gN

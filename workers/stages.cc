@@ -165,8 +165,7 @@ Result<std::vector<const StageRow*>> find_stages(std::span<const std::string> na
 
 std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& resources,
                                     RunnerOptions options) {
-  options.stage = row.name;
-  if (resources.generation != 1) options.stage += ".g" + std::to_string(resources.generation);
+  options.stage = of_generation(row.name, resources.generation);
   options.inputs = row.inputs(resources.generation);
   options.outputs = row.outputs(resources.generation);
   options.exactly_once = row.exactly_once;

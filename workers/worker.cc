@@ -11,6 +11,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "common/stop_signal.h"
+#include "schemas/restore.h"
 #include "schemas/topics.h"
 #include "workers/stage_host.h"
 
@@ -43,6 +44,7 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   if (!kafka) return kafka.error();
   if (!*kafka) return {};  // asked to stop before the cluster was there
   const std::unique_ptr<Log> log = make_segmented_log(**kafka);
+  if (Status whole = check_whole(*log); !whole) return whole;
   StageHost host{config, *rows, metrics, readiness};
   if (Status loaded = host.load(); !loaded) return loaded;
   const auto because = [&stop](const Error& error) { stop.because(error); };

@@ -17,7 +17,7 @@ constexpr std::chrono::hours kClockStepMax{24};
 EmbeddedBatch::~EmbeddedBatch() {
   for (const auto& [id, touched] : touched_) {
     PartitionState& partition = touched.topic->at(id.partition);
-    partition.next = partition.end;
+    partition.next = partition.end.load();
   }
 }
 
@@ -135,7 +135,7 @@ void EmbeddedBatch::publish(GroupTable& groups) {
   for (const GroupOffset& each : committed_) groups.store(each);
   for (const auto& [id, touched] : touched_) {
     PartitionState& partition = touched.topic->at(id.partition);
-    partition.end = partition.next;
+    partition.end = partition.next.load();
   }
   TopicState* told = nullptr;  // partitions of one topic stand together
   for (const auto& [id, touched] : touched_) {

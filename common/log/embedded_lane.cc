@@ -225,11 +225,11 @@ Status EmbeddedLane::recover_partition(TopicState& topic, std::int32_t partition
 
   if (*next) state.next = decode_offset(**next).value_or(0);
   if (*last) {
-    state.next = std::max(state.next, (*last)->offset + 1);
+    state.next = std::max(state.next.load(), (*last)->offset + 1);
     state.last_timestamp = (*last)->timestamp;
   }
   state.begin = *begin ? decode_offset(**begin).value_or(0) : 0;
-  state.end = state.next;
+  state.end = state.next.load();
   return {};
 }
 

@@ -343,10 +343,12 @@ Result<Offset> EmbeddedLog::begin_offset(const TopicPartition& partition) const 
   return begin_of(**topic, partition.partition);
 }
 
+// A batch that is being written counts: what it supersedes may be gone already. So whoever has read
+// to the end has seen of each key the record that was there or the one that took its place.
 Result<Offset> EmbeddedLog::end_offset(const TopicPartition& partition) const {
   const auto topic = find(partition);
   if (!topic) return topic.error();
-  return (*topic)->at(partition.partition).end.load();
+  return (*topic)->at(partition.partition).next.load();
 }
 
 Result<std::optional<Offset>> EmbeddedLog::committed(std::string_view group,

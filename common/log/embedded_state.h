@@ -21,8 +21,8 @@ class EmbeddedLane;
 struct PartitionState {
   std::atomic<Offset> begin{0};  // of a compacted topic: a lower bound of it
   std::atomic<Offset> end{0};
+  std::atomic<Offset> next{0};  // ahead of `end` while a batch is being written
   // The writer thread's own:
-  Offset next = 0;  // ahead of `end` while a batch is being written
   Clock::Wall last_timestamp{};
   Offset removed_before = 0;  // trimmed records below are gone from the disk too
 };

@@ -123,7 +123,9 @@ class Log {
   virtual std::unique_ptr<LogWriter> open_writer() = 0;
 
   virtual Result<std::int32_t> partitions(std::string_view topic) const = 0;
-  // First offset still kept, and the offset the next record will get.
+  // First offset still kept, and the offset the next record will get. A reader that stands at the
+  // end, as it is told after the reader's last poll, has seen of each key the record that was
+  // there when it began or one that superseded it.
   virtual Result<Offset> begin_offset(const TopicPartition& partition) const = 0;
   virtual Result<Offset> end_offset(const TopicPartition& partition) const = 0;
   // What `group` has committed for the partition; empty when nothing yet.

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/http_client.h"
+#include "common/http_url.h"
 #include "common/json.h"
 #include "common/percent_encoding.h"
 
@@ -34,6 +35,9 @@ void add_reindex_command(CLI::App& app, CommandRun& run);
 void add_generations_command(CLI::App& app, CommandRun& run);
 void add_topics_command(CLI::App& app, CommandRun& run);
 void add_dead_letters_command(CLI::App& app, CommandRun& run);
+void add_backup_command(CLI::App& app, CommandRun& run);
+void add_backups_command(CLI::App& app, CommandRun& run);
+void add_restore_command(CLI::App& app, CommandRun& run);
 
 // What every client command takes: --server, --api-key, --collection, --json.
 struct ClientOptions {

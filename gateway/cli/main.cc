@@ -27,6 +27,9 @@ int main(int argc, char** argv) {
   millrace::add_generations_command(app, run);
   millrace::add_topics_command(app, run);
   millrace::add_dead_letters_command(app, run);
+  millrace::add_backup_command(app, run);
+  millrace::add_backups_command(app, run);
+  millrace::add_restore_command(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

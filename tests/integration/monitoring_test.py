@@ -17,7 +17,7 @@ from millrace_process import Client, Server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent / "compose"
 WORDS = {"sum", "max", "min", "min_over_time", "by", "rate", "increase", "delta", "deriv", "predict_linear", "and", "or",
-         "histogram_quantile", "le", "up"}  # of PromQL, and `up`, which is Prometheus's own
+         "histogram_quantile", "le", "time", "up"}  # of PromQL, and `up`, which is Prometheus's own
 OF_KAFKA = re.compile(r"kafka_\w+|log_rebalances_total|log_swept_\w+")
 OF_EMBEDDED_LOG = re.compile(r"log_(disk_free|queue)_bytes|log_commit_seconds\w*|log_trimmed_\w+")
 NOBODY = "127.0.0.1:1"  # a broker that refuses every connection

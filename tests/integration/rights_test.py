@@ -199,6 +199,14 @@ def generations(caller, path):
     return [str(each) for each in answers]
 
 
+@reads("post /v1/backups", "get /v1/backups", same_for_all=True)
+def backups(caller, path):
+    """Of every collection, and how many bytes they are."""
+    answers = [caller.exchange(verb, path) for verb in ("POST", "GET", "HEAD")]
+    assert all(each[0] == 403 for each in answers), answers
+    return [str(each) for each in answers]
+
+
 @reads("delete /v1/collections/{c}", "post /clear", "delete /clear", same_for_all=True)
 def clearing(caller, path):
     answers = [caller.exchange(verb, path.format(c="default")) for verb in ("DELETE", "POST")

@@ -218,6 +218,39 @@ struct Read {
   }
 };
 
+std::string found(std::string_view text, std::vector<std::string_view> path) {
+  const auto span = find_member(text, path);
+  return span ? std::string{text.substr(span->begin, span->end - span->begin)} : "nowhere";
+}
+
+TEST(FindMember, shows_where_a_value_stands) {
+  const std::string_view text =
+      R"( {"s":"a\"b,}]","o":{"n":[1,{"a":2}],"a": -1.5e3 ,"e":{}},"a":true,"l":[],"z":null} )";
+  EXPECT_EQ(found(text, {"s"}), R"("a\"b,}]")");
+  EXPECT_EQ(found(text, {"o", "a"}), "-1.5e3");
+  EXPECT_EQ(found(text, {"o", "n"}), R"([1,{"a":2}])");
+  EXPECT_EQ(found(text, {"o", "e"}), "{}");
+  EXPECT_EQ(found(text, {"a"}), "true");
+  EXPECT_EQ(found(text, {"l"}), "[]");
+  EXPECT_EQ(found(text, {"z"}), "null");
+  for (const std::vector<std::string_view>& path :
+       {std::vector<std::string_view>{"b"}, {"o", "z"}, {"a", "a"}, {"s", "a"}, {"n"}, {}}) {
+    EXPECT_EQ(found(text, path), "nowhere");
+  }
+}
+
+TEST(FindMember, ends_with_what_is_no_object) {
+  const std::string whole = R"({"a":{"b":[1,"x\"y"],"c":12}})";
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::string cut = found(std::string_view{whole}.substr(0, size), {"a", "c"});
+    EXPECT_TRUE(cut == "nowhere" || cut == "1" || cut == "12") << size;
+  }
+  for (const char* text :
+       {"", "[]", "7", "\"a\"", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":]", "{,}"}) {
+    EXPECT_EQ(found(text, {"a"}), "nowhere") << text;
+  }
+}
+
 TEST(ObjectReader, reads_members_and_leaves_absent_ones_alone) {
   Read read;
   ASSERT_TRUE(

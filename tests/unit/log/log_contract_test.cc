@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 #include <thread>
 
 #include "log_contract_fixture.h"
@@ -303,6 +304,37 @@ TEST_P(LogContract, knows_the_bounds_of_every_partition) {
   EXPECT_EQ(*begin_offsets(log(), topics), expected);
   expected[positions[0].source] = 1;
   EXPECT_EQ(*end_offsets(log(), topics), expected);
+}
+
+// Compaction takes records away ahead of a reader; at the end it has met a record of every key.
+TEST_P(LogContract, a_reader_at_the_end_has_seen_every_key) {
+  constexpr int kKeys = 20;
+  constexpr int kRounds = 5;
+  const auto replace_all = [&] {
+    std::vector<Record> records;
+    for (int i = 0; i < kKeys; ++i) {
+      records.push_back(make_record("states", "k" + std::to_string(i), std::string(1'000, 'x')));
+    }
+    append(log(), std::move(records));
+  };
+  replace_all();
+  const std::jthread writer{[&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) replace_all();
+  }};
+  for (int round = 0; round < kRounds; ++round) {
+    std::set<std::string> seen;
+    for (std::int32_t partition = 0; partition < kPartitions; ++partition) {
+      const TopicPartition source{"states", partition};
+      const auto reader = log().open_reader({{source, 0}});
+      ASSERT_TRUE(reader) << reader.error().message;
+      while ((*reader)->positions().at(source) < *log().end_offset(source)) {
+        const auto records = (*reader)->poll(7, 1U << 20U, std::chrono::milliseconds{100});
+        ASSERT_TRUE(records) << records.error().message;
+        for (const Record& each : *records) seen.insert(each.key);
+      }
+    }
+    EXPECT_EQ(seen.size(), static_cast<std::size_t>(kKeys));
+  }
 }
 
 TEST_P(LogContract, topics_are_made_once) {

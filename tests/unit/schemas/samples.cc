@@ -10,6 +10,7 @@
 #include "schemas/document.h"
 #include "schemas/index_state.h"
 #include "schemas/query.h"
+#include "schemas/restore.h"
 
 namespace millrace {
 namespace {
@@ -288,6 +289,8 @@ void add_documents(Samples& samples) {
   samples.add(Collection{"hand-books_2", "What the mill needs", 3, at(0)}, collection_from);
   samples.add(reindexed(), collection_from);
   samples.add(index_state(), index_state_from);
+  samples.add(RestoreEvent{"20261122T173000Z", RestoreEvent::State::running, at(11)},
+              restore_event_from);
   samples.add(DocumentEvent{unstored(full_ref()), DocumentEvent::Operation::put,
                             std::string{"%PDF-1.7\n\0\r\n\xff", 13}},
               document_event_from);

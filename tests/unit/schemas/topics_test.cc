@@ -94,7 +94,7 @@ TEST(Topics, are_specified_for_the_log) {
   std::map<std::string, TopicSpec> specs;
   for (TopicSpec& spec : topic_specs(8, 2)) specs[spec.name] = spec;
   EXPECT_EQ(specs.size(), topic_table().size());
-  for (const char* name : {"collections", "index-states", "dead-letters"})
+  for (const char* name : {"collections", "index-states", "dead-letters", "restores"})
     EXPECT_EQ(specs.at(name).partitions, 1);
   for (const char* name : {"documents", "answers", "chunks.g2", "embeddings.g2", "searches.g2"}) {
     EXPECT_EQ(specs.at(name).partitions, 8) << name;
@@ -102,12 +102,13 @@ TEST(Topics, are_specified_for_the_log) {
   for (const char* name : {"queries", "searches.g2", "passages", "answers", "cancellations"}) {
     EXPECT_FALSE(specs.at(name).durable) << name;
   }
-  for (const char* name : {"documents", "texts", "chunks.g2", "embeddings.g2", "document-events",
-                           "collections", "index-states", "transcripts", "dead-letters"}) {
+  for (const char* name :
+       {"documents", "texts", "chunks.g2", "embeddings.g2", "document-events", "collections",
+        "index-states", "transcripts", "dead-letters", "restores"}) {
     EXPECT_TRUE(specs.at(name).durable) << name;
   }
-  for (const char* name :
-       {"collections", "documents", "texts", "embeddings.g2", "document-events", "index-states"}) {
+  for (const char* name : {"collections", "documents", "texts", "embeddings.g2", "document-events",
+                           "index-states", "restores"}) {
     EXPECT_TRUE(specs.at(name).compacted) << name;
   }
   EXPECT_TRUE(specs.at("dead-letters").compacted);
@@ -115,6 +116,14 @@ TEST(Topics, are_specified_for_the_log) {
   EXPECT_EQ(specs.at("dead-letters").retention, std::chrono::days{30});
   EXPECT_EQ(specs.at("searches.g2").retention, std::chrono::minutes{10});
   EXPECT_EQ(specs.at("transcripts").retention, std::chrono::days{30});
+}
+
+// Else a crash of the machine could lose what a backup has, or a backup what such a crash keeps.
+TEST(Topics, are_backed_up_where_they_are_durable_and_not_derived) {
+  for (const TopicRow& row : topic_table()) {
+    const bool is_derived = row.name == topics::kIndexStates || row.name == topics::kRestores;
+    EXPECT_EQ(row.backed_up, row.durable && !is_derived) << row.name;
+  }
 }
 
 TEST(Topics, of_a_generation_are_named_after_it) {
