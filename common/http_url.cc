@@ -94,23 +94,4 @@ Result<HttpUrl> parse_http_url(std::string_view url) {
   return parsed;
 }
 
-std::string percent_encode(std::string_view text, std::string_view also) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char each : text) {
-    const auto byte = static_cast<unsigned char>(each);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.' ||
-                       byte == '~';
-    if (plain || also.find(each) != std::string_view::npos) {
-      out += each;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4U];
-      out += kDigits[byte & 15U];
-    }
-  }
-  return out;
-}
-
 }  // namespace millrace

@@ -22,7 +22,4 @@ struct HttpUrl {
 // no fragment. `rejected` otherwise, without repeating the query.
 Result<HttpUrl> parse_http_url(std::string_view url);
 
-// All but unreserved characters (RFC 3986, section 2.3) as %XX; those of `also` stay as well.
-std::string percent_encode(std::string_view text, std::string_view also = {});
-
 }  // namespace millrace

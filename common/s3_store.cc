@@ -7,6 +7,7 @@
 #include "common/http_client.h"
 #include "common/http_url.h"
 #include "common/object_store.h"
+#include "common/percent_encoding.h"
 
 namespace millrace {
 

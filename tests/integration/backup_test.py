@@ -27,6 +27,7 @@ SHELF = {"mill": "The mill of Orrin grinds rye at night. Its wheel has twelve bl
 LARGE = f"<html><!-- {'-' * 2_000_000} --><p>{SHELF['large']}</p></html>"  # several segments
 QUESTIONS = ("How many blades has the wheel of the mill?", "When does the ferry leave?")
 OVER_KAFKA = "TEST_KAFKA_BOOTSTRAP" in os.environ
+COUNTS_SECONDS_MAX = 120
 LOAD = 12  # documents that change all the time
 
 
@@ -52,7 +53,11 @@ def seen(server, queries):
     failures = [{key: each[key] for key in ("document_id", "stage", "message", "state", "bytes")} for each in letters]
     contents = [client.request("GET", each["bytes_url"])[2] for each in letters]
     answers = {query: client.json("GET", f"/v1/queries/{query}", expect=200) for query in queries}
-    collection = client.json("GET", client.base, expect=200)
+    there = sum(each["state"] != "deleted" for each in listed)
+    deadline = time.monotonic() + COUNTS_SECONDS_MAX
+    while (collection := client.json("GET", client.base, expect=200))["documents"] != there:
+        assert time.monotonic() < deadline, (collection, there)
+        time.sleep(0.2)  # counts are kept for a while, the longer the longer it took to count
     return {"documents": documents, "texts": texts, "passages": passages, "failures": failures,
             "contents": contents, "answers": answers, "description": collection["description"],
             "counts": (collection["documents"], collection["chunks"])}
