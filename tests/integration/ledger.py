@@ -1,7 +1,9 @@
 """What a client knows of the documents it sent, and what it must therefore find. Standard library only."""
 
 import threading
+import time
 
+WHOLE_SECONDS_MAX = 60
 SUBJECTS = ["glacier", "violin", "harbour", "enzyme", "satellite", "orchard", "turbine", "manuscript"]
 
 
@@ -11,6 +13,14 @@ def text_of(number, version):
     code = f"{number * 7919 + version * 104729:07d}"
     return f"Entry {code} of the {subject} register, version {version}. The {subject} number {code} " \
            f"was inspected and found in order by team {number % 17}."
+
+
+def whole_search(case, client, text):
+    """Asks again where a part of the index did not answer in time, as a busy machine's may not."""
+    deadline = time.monotonic() + WHOLE_SECONDS_MAX
+    while (found := client.search(text, top_k=5))["partial"]:
+        case.assertLess(time.monotonic(), deadline, f"a part of the index does not answer: {text}")
+    return found["passages"]
 
 
 class Ledger:
@@ -48,7 +58,7 @@ class Ledger:
         for number in numbers:
             document_id, possible, found = f"doc-{number}", self.possible(number), {}
             for version in self.versions(number) or (1, 2):
-                for passage in client.search(text_of(number, version), top_k=5)["passages"]:
+                for passage in whole_search(case, client, text_of(number, version)):
                     if passage["document_id"] == document_id:
                         found.setdefault(passage["chunk_id"], passage)
             case.assertLessEqual(len(found), 1, f"{document_id} is there {len(found)} times")

@@ -33,7 +33,13 @@ TEST(GenerationHost, says_that_it_could_not_read_the_collections_in_time) {
   ASSERT_TRUE(log->open_writer()->append({to_record(collection)}));
   const SlowClock clock;
   Generations generations;
-  GenerationHost host{{{}, {*log, nullptr, clock, metrics}, {}, {}}, generations, {}};
+  GenerationHostOptions options{.rows = {},
+                                .resources = {*log, nullptr, clock, metrics},
+                                .runner = {},
+                                .indexes = {},
+                                .load_model = {},
+                                .data_dir = {}};
+  GenerationHost host{std::move(options), generations, {}};
   const Status started = host.start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().kind, Error::Kind::unavailable);
