@@ -65,17 +65,25 @@ constexpr std::string_view name_of(const std::array<Named<Enum>, kSize>& table, 
   return table.front().name;  // not reached: the tables are complete
 }
 
+// Whether there is one of that name.
+template <class Enum, std::size_t kSize>
+bool find_named(const std::array<Named<Enum>, kSize>& table, std::string_view name, Enum& out) {
+  for (const Named<Enum>& row : table) {
+    if (row.name != name) continue;
+    out = row.value;
+    return true;
+  }
+  return false;
+}
+
 template <class Enum, std::size_t kSize>
 void read_enum(json::ObjectReader& in, std::string_view name, Enum& out,
                const std::array<Named<Enum>, kSize>& table) {
   std::string text;
   in.required(name, text);
+  if (find_named(table, text, out)) return;
   std::string known;
   for (const Named<Enum>& row : table) {
-    if (row.name == text) {
-      out = row.value;
-      return;
-    }
     known += (known.empty() ? "" : ", ") + std::string{row.name};
   }
   in.fail(std::string{name} + " is " + json::quote(text) + "; known are " + known);

@@ -19,6 +19,10 @@ constexpr std::array<Named<State>, 4> kStates{{{"building", State::building},
                                                {"serving", State::serving},
                                                {"kept", State::kept}}};
 
+using Source = GenerationSettings::Source;
+constexpr std::array<Named<Source>, 2> kSources{
+    {{"texts", Source::texts}, {"documents", Source::documents}}};
+
 void read_setting(json::ObjectReader& in, std::string_view name, std::int64_t min,
                   std::optional<std::int64_t>& out) {
   std::int64_t value = 0;
@@ -57,6 +61,7 @@ void check_generations(json::ObjectReader& in, const Collection& collection) {
 }  // namespace
 
 void read_members(json::ObjectReader& in, GenerationSettings& settings) {
+  if (in.optional_any("from").exists()) read_enum(in, "from", settings.from, kSources);
   std::string model;
   if (in.optional("embedding_model", model)) {
     if (!valid_model_name(model)) in.fail("embedding_model is no name of a model");
@@ -67,12 +72,17 @@ void read_members(json::ObjectReader& in, GenerationSettings& settings) {
 }
 
 void write_members(json::Writer& out, const GenerationSettings& settings) {
+  if (settings.from != Source::texts) out.field("from", to_string(settings.from));
   if (settings.embedding_model) out.field("embedding_model", *settings.embedding_model);
   if (settings.chunk_tokens) out.field("chunk_tokens", *settings.chunk_tokens);
   if (settings.chunk_overlap_tokens) {
     out.field("chunk_overlap_tokens", *settings.chunk_overlap_tokens);
   }
 }
+
+std::string_view to_string(Source source) { return name_of(kSources, source); }
+
+bool source_from(std::string_view name, Source& out) { return find_named(kSources, name, out); }
 
 std::string_view to_string(State state) { return name_of(kStates, state); }
 

@@ -15,14 +15,20 @@ namespace millrace {
 
 inline constexpr std::string_view kDefaultCollection = "default";
 
-// How a generation makes chunks of texts and vectors of chunks; what is left out is as the
-// processes are set.
+// How a generation makes chunks and vectors of chunks; what is left out is as the processes are
+// set.
 struct GenerationSettings {
+  // What its chunks are made of: the texts that the extractor has left, or the documents as they
+  // came, which are extracted anew.
+  enum class Source { texts, documents };
+  Source from = Source::texts;
   std::optional<std::string> embedding_model = {};  // a folder in the setting models_dir
   std::optional<std::int64_t> chunk_tokens = {};
   std::optional<std::int64_t> chunk_overlap_tokens = {};
   bool operator==(const GenerationSettings&) const = default;
 };
+std::string_view to_string(GenerationSettings::Source source);
+bool source_from(std::string_view name, GenerationSettings::Source& out);
 void write_members(json::Writer& out, const GenerationSettings& settings);
 void read_members(json::ObjectReader& in, GenerationSettings& settings);
 

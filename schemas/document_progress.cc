@@ -44,12 +44,7 @@ int rank(State state) {
 std::string_view to_string(DocumentProgress::State state) { return name_of(kStates, state); }
 
 bool state_from(std::string_view name, DocumentProgress::State& out) {
-  for (const Named<State>& row : kStates) {
-    if (row.name != name) continue;
-    out = row.value;
-    return true;
-  }
-  return false;
+  return find_named(kStates, name, out);
 }
 
 std::string progress_key(const DocumentProgress& progress) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -24,9 +25,9 @@ struct TopicRow {
   std::chrono::minutes retention;  // how long records are kept at least; 0: for good
   // Whether backups hold it: what cannot be made from the rest, and nobody waits for any more.
   bool backed_up;
-  // The group that works through it on the document's way, whose offsets backups hold; of another
+  // The groups that work through it on the document's way, whose offsets backups hold; of another
   // generation GROUP.gN. Empty: none.
-  std::string_view group;
+  std::array<std::string_view, 2> groups;
 };
 std::span<const TopicRow> topic_table();
 

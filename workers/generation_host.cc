@@ -192,6 +192,7 @@ Result<GenerationHost::Hosted> GenerationHost::make(const Generation& generation
   hosted.background = std::make_shared<std::atomic<bool>>(true);
   StageResources resources = options_.resources;
   resources.generation = generation.number;
+  resources.source = generation.settings.from;
   IndexSetOptions indexes = options_.indexes;
   if (const auto& name = generation.settings.embedding_model) {
     Result<std::unique_ptr<EmbeddingModel>> model = options_.load_model(*name);

@@ -7,7 +7,10 @@ namespace millrace {
 
 RunnerGroup::RunnerGroup(const std::vector<const StageRow*>& rows, const StageResources& resources,
                          const RunnerOptions& options) {
-  for (const StageRow* row : rows) members_.push_back({row, make_runner(*row, resources, options)});
+  for (const StageRow* row : rows) {
+    if (row->source && *row->source != resources.source) continue;
+    members_.push_back({row, make_runner(*row, resources, options)});
+  }
 }
 
 Status RunnerGroup::start(const std::function<void(const Error&)>& on_fatal) {

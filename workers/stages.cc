@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "schemas/topics.h"
+#include "workers/chunker/chunker.h"
 #include "workers/embedder/embedder.h"
 #include "workers/embedder/query_embedder.h"
+#include "workers/extracting_chunker.h"
 #include "workers/extractor/extractor.h"
 #include "workers/indexer/indexer.h"
 #include "workers/indexer/searcher.h"
@@ -14,6 +16,7 @@ namespace millrace {
 namespace {
 
 using Topics = std::vector<std::string>;
+using Source = GenerationSettings::Source;
 
 std::string name(std::string_view topic) { return std::string{topic}; }
 
@@ -32,6 +35,7 @@ constexpr StageRow kStages[] = {
      false,
      {},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Extractor>(make_sandbox(with.sandbox), with.clock);
      }},
@@ -44,9 +48,27 @@ constexpr StageRow kStages[] = {
      true,
      {.tokenizer = true},
      "",
+     Source::texts,
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Chunker>(*with.tokenizer, with.chunker, *with.generations,
                                         with.generation, with.clock);
+     }},
+    {"chunker",
+     [](int) -> Topics { return {name(topics::kDocuments)}; },
+     [](int generation) -> Topics {
+       return {topics::chunks(generation), name(topics::kDocumentEvents)};
+     },
+     true,
+     true,
+     {.tokenizer = true},
+     "",
+     Source::documents,
+     [](const StageResources& with) -> std::unique_ptr<Stage> {
+       return std::make_unique<ExtractingChunker>(
+           std::make_unique<Extractor>(make_sandbox(with.sandbox), with.clock),
+           std::make_unique<Chunker>(*with.tokenizer, with.chunker, *with.generations,
+                                     with.generation, with.clock),
+           *with.generations, with.generation);
      }},
     {"embedder",
      [](int generation) -> Topics { return {topics::chunks(generation)}; },
@@ -57,6 +79,7 @@ constexpr StageRow kStages[] = {
      true,
      {.embedding_model = true},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Embedder>(*with.embedding_model, with.generation, with.clock);
      }},
@@ -70,6 +93,7 @@ constexpr StageRow kStages[] = {
      true,
      {.indexes = true},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Indexer>(*with.indexes, with.clock);
      }},
@@ -82,6 +106,7 @@ constexpr StageRow kStages[] = {
      true,
      {.embedding_model = true},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<QueryEmbedder>(*with.embedding_model, with.partitions,
                                               *with.generations, with.generation, with.clock);
@@ -93,6 +118,7 @@ constexpr StageRow kStages[] = {
      true,
      {.indexes = true},
      "indexer",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Searcher>(*with.indexes, with.clock, with.candidates_min);
      }},
@@ -107,6 +133,7 @@ constexpr StageRow kStages[] = {
      false,
      {.language_model = true},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        return std::make_unique<Answerer>(with.log, *with.language_model, with.clock, with.metrics,
                                          with.answerer);
@@ -118,6 +145,7 @@ constexpr StageRow kStages[] = {
      false,
      {.segments = true},
      "",
+     {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
        SweeperOptions options;
        for (const std::string& topic : swept_topics(with.generation)) {
@@ -139,7 +167,9 @@ Result<std::vector<const StageRow*>> find_stages(std::span<const std::string> na
   std::string known;
   std::vector<const StageRow*> rows;
   for (const StageRow& row : kStages) {
-    known.append(known.empty() ? "" : ", ").append(row.name);
+    if (&row == &*std::ranges::find(kStages, row.name, &StageRow::name)) {
+      known.append(known.empty() ? "" : ", ").append(row.name);
+    }
     if (is_named("all") || is_named(row.name) || (!row.beside.empty() && is_named(row.beside))) {
       rows.push_back(&row);
     }

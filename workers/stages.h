@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,7 @@ struct StageResources {
   std::shared_ptr<PartitionChoice> indexed = nullptr;
   std::int32_t partitions = 1;  // of the index, and so of its topics
   int generation = 1;
+  GenerationSettings::Source source = GenerationSettings::Source::texts;  // of the generation
   const Generations* generations = nullptr;  // whose collections are in them; never null
   SandboxOptions sandbox{};
   ChunkerOptions chunker{};
@@ -54,7 +56,8 @@ struct StageNeeds {
   bool segments = false;  // reads and writes the log as its segments, and keeps state of them
 };
 
-// One row per stage: a new one is a folder in workers/ and a row in stages.cc.
+// One row per stage: a new one is a folder in workers/ and a row in stages.cc. Rows of one name are
+// the same stage over different sources: a generation has the one for its own.
 struct StageRow {
   std::string_view name;  // also of its consumer group, and what --stage= takes
   std::vector<std::string> (*inputs)(int generation);
@@ -65,6 +68,7 @@ struct StageRow {
   // The stage in whose process it runs: it reads the partitions that are complete there. Empty: its
   // group shares them out.
   std::string_view beside;
+  std::optional<GenerationSettings::Source> source;  // none: of whatever a generation is made
   std::unique_ptr<Stage> (*make)(const StageResources& resources);
 };
 std::span<const StageRow> stage_table();

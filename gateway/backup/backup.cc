@@ -90,6 +90,7 @@ class Backup {
  private:
   Status find_out();
   Status read_positions();
+  Status read_positions(const std::string& group, const std::string& topic);
   Status copy_topic(const TopicRow& row, int generation);
   Status copy_partition(const TopicPartition& source, Offset from);
   Status add(const Record& record);
@@ -132,17 +133,26 @@ Status Backup::find_out() {
 
 Status Backup::read_positions() {
   for (const TopicRow& row : topic_table()) {
-    if (row.group.empty()) continue;
-    for (const int generation : manifest_.generations) {
-      const std::string topic = topic_spec(row, manifest_.partitions, generation).name;
-      if (!log_.partitions(topic)) continue;  // being made: it has no records yet
-      const std::string group = of_generation(row.group, generation);  // some have one for all
-      for (std::int32_t i = 0; i < manifest_.partitions; ++i) {
-        const auto offset = log_.committed(group, {topic, i});
-        if (!offset) return with_context("read what " + group + " has committed", offset.error());
-        if (*offset) manifest_.groups.push_back({group, {topic, i}, **offset});
+    for (const std::string_view group : row.groups) {
+      if (group.empty()) continue;
+      for (const int generation : manifest_.generations) {
+        const std::string topic = topic_spec(row, manifest_.partitions, generation).name;
+        if (!log_.partitions(topic)) continue;  // being made: it has no records yet
+        // Some have one for all, some read another topic in some generations.
+        if (Status read = read_positions(of_generation(group, generation), topic); !read) {
+          return read;
+        }
       }
     }
+  }
+  return {};
+}
+
+Status Backup::read_positions(const std::string& group, const std::string& topic) {
+  for (std::int32_t i = 0; i < manifest_.partitions; ++i) {
+    const auto offset = log_.committed(group, {topic, i});
+    if (!offset) return with_context("read what " + group + " has committed", offset.error());
+    if (*offset) manifest_.groups.push_back({group, {topic, i}, **offset});
   }
   return {};
 }

@@ -45,8 +45,13 @@ Result<json::Document> serve(const Client& client, const ClientOptions& options,
 
 std::string settings_of(const json::Value& generation) {
   std::string text;
+  const json::Value from = generation.member("settings").member("from");
+  if (from.exists()) text = "from " + printable(from.as_string());
   const json::Value model = generation.member("settings").member("embedding_model");
-  if (model.exists()) text = "embedding_model " + printable(model.as_string());
+  if (model.exists()) {
+    text.append(text.empty() ? "" : ", ").append("embedding_model ") +=
+        printable(model.as_string());
+  }
   for (const char* name : {"chunk_tokens", "chunk_overlap_tokens"}) {
     const json::Value value = generation.member("settings").member(name);
     if (!value.exists()) continue;
@@ -183,6 +188,10 @@ void add_reindex_command(CLI::App& app, CommandRun& run) {
                   "Tokens of a chunk at most; without it as the server is set");
   sub->add_option("--chunk-overlap-tokens", command->settings.chunk_overlap_tokens,
                   "Tokens that a chunk repeats of the one before it");
+  sub->add_flag_callback(
+      "--from-documents",
+      [command] { command->settings.from = GenerationSettings::Source::documents; },
+      "Extract the documents anew, with what the server's extractor knows today");
   sub->add_flag("--serve", command->serve, "Let it answer as soon as it is complete");
   sub->add_flag("--no-wait", command->no_wait, "Come back at once");
   sub->callback([command, &run] { run = [command] { return run_reindex(*command); }; });

@@ -54,6 +54,10 @@ net::awaitable<Response> post_reindex(const Request& request, Services& services
   json::ObjectReader in{body->root(), "reindex"};
   read_setting(in, "chunk_tokens", settings.chunk_tokens);
   read_setting(in, "chunk_overlap_tokens", settings.chunk_overlap_tokens);
+  std::string from;
+  if (in.optional("from", from) && !source_from(from, settings.from)) {
+    in.fail("from is " + json::quote(from) + "; known are texts, documents");
+  }
   std::string model;
   if (in.optional("embedding_model", model)) settings.embedding_model = std::move(model);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};

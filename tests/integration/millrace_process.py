@@ -138,18 +138,22 @@ class Client:
     def wait_settled(self, document_ids, limit=300):
         """Waits until each document's newest revision is indexed, deleted or failed; the states.
 
-        A stream tells of each change, so `limit` (seconds) ends only what would never end.
+        A stream tells of each change, so `limit` (seconds) ends only what would never end. Streams
+        may know of an end before the table of documents does, which counts and statuses come from.
         """
         states = {}
+        final = ("indexed", "deleted", "failed")
         deadline = time.monotonic() + limit
         for document_id in document_ids:
             state = self.status(document_id)["state"]
-            if state not in ("indexed", "deleted", "failed"):
+            if state not in final:
                 path = f"{self.base}/documents/{urllib.parse.quote(document_id, safe='')}/events"
                 for event, _, data in self.events(path, deadline=deadline):
                     state = event
-                    if event in ("indexed", "deleted", "failed"):
+                    if event in final:
                         break
+                while self.status(document_id)["state"] not in final:
+                    assert time.monotonic() < deadline, (document_id, self.status(document_id))
             states[document_id] = state
         return states
 

@@ -124,6 +124,7 @@ class Reindex(unittest.TestCase):
         for body, wrong in (({"chunk_tokens": 5}, "chunk_tokens"), ({"chunk_size": 5}, "chunk_size"),
                             ({"chunk_overlap_tokens": 5}, "chunk_tokens"),
                             ({"embedding_model": "gone"}, "models_dir"),
+                            ({"from": "chunks"}, "known are texts, documents"),
                             ({"chunk_tokens": 64, "chunk_overlap_tokens": 64}, "less than")):
             self.assertIn(wrong, str(self.post("reindex", body, 400)))
         self.assertIn("generation 7", self.post("generations/7/serve", {}, 404)["detail"])
@@ -220,7 +221,33 @@ class Reindex(unittest.TestCase):
         self.assertTrue(self.client.search("Report 3 of revision 7", mode="lexical")["passages"])
         self.assertEqual(list(self.generations()), [number])
 
-    def test_5_builds_nothing_while_the_disk_is_nearly_full(self):
+    def test_5_is_made_of_the_documents_themselves(self):
+        """Which are parsed anew: the page of an HTML file gives the same chunks as it did."""
+        page = "<html><title>Locks</title><body><h1>Locks</h1><p>A lock lifts a boat.</p></body></html>"
+        status, _, body = self.client.request("PUT", f"{self.client.base}/documents/page?name=page.html",
+                                              page.encode(), {"Content-Type": "text/html"})
+        self.assertEqual(status, 202, body)
+        self.assertEqual(self.client.wait_settled(["page"]), {"page": "indexed"})
+        before = self.found(self.client)
+        number = self.post("reindex", {"from": "documents"}, 202)["generation"]
+        self.assertEqual(self.generations()[number]["settings"], {"from": "documents"})
+        self.numbers[4] = 5
+        self.client.add([document(4, 5)])
+        self.client.wait_settled(["d4"])
+        self.wait_complete(number)
+        self.post(f"generations/{number}/serve", {}, 200)
+        got = self.found(self.client)
+        self.assertNotEqual(sorted(got), sorted(before))
+        self.assertEqual({chunk for chunk in got if chunk[0] != 4},
+                         {chunk for chunk in before if chunk[0] != 4})
+        found = self.client.search("lock lifts a boat", mode="lexical")["passages"][0]
+        self.assertEqual((found["document_id"], found["title"]), ("page", "Locks"))
+        self.client.json("DELETE", f"{self.client.base}/documents/page", expect=202)
+        self.client.wait_settled(["page"])
+        self.assertFalse([hit for hit in self.client.search("lock lifts a boat", mode="lexical")["passages"]
+                          if hit["document_id"] == "page"])
+
+    def test_6_builds_nothing_while_the_disk_is_nearly_full(self):
         with Server(self.root / "full", "--generation-disk-reserve-bytes", "900000GiB") as server:
             client = Client(server)
             client.add([document(1)])

@@ -269,7 +269,9 @@ Collection reindexed() {
        .since = at(5)},
       {.number = 17,
        .state = Generation::State::building,
-       .settings = {.embedding_model = "all-MiniLM-L12-v2", .chunk_tokens = 512},
+       .settings = {.from = GenerationSettings::Source::documents,
+                    .embedding_model = "all-MiniLM-L12-v2",
+                    .chunk_tokens = 512},
        .since = at(6)}};
   return collection;
 }

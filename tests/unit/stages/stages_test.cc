@@ -64,7 +64,8 @@ TEST(StageTable, speaks_of_topics_and_stages_that_there_are) {
       const auto topic = std::ranges::find_if(topic_table(), [&](const TopicRow& each) {
         return topic_spec(each, 1, kSomeGeneration).name == input;
       });
-      EXPECT_EQ(topic->group, row.name) << "else a backup would not know where it stands";
+      EXPECT_EQ(std::ranges::count(topic->groups, row.name), 1)
+          << "else a backup would not know where it stands";
     }
     if (row.beside.empty()) continue;
     EXPECT_EQ(std::ranges::count(stage_table(), row.beside, &StageRow::name), 1) << row.name;
