@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -26,5 +27,7 @@ struct LogFactory {
 };
 
 std::vector<LogFactory> log_factories();
+
+inline void PrintTo(const LogFactory& factory, std::ostream* out) { *out << factory.name; }
 
 }  // namespace millrace
