@@ -57,6 +57,8 @@ class KafkaLog final : public Log {
   Result<Offset> end_offset(const TopicPartition& partition) const override;
   Result<std::optional<Offset>> committed(std::string_view group,
                                           const TopicPartition& partition) const override;
+  Result<std::map<TopicPartition, GroupOffsets>> group_offsets(
+      std::string_view group, std::span<const TopicPartition> partitions) const override;
   Result<std::optional<Record>> read_at(const Position& position) const override;
 
  private:
@@ -168,6 +170,27 @@ Result<std::optional<Offset>> KafkaLog::committed(std::string_view group,
                                                   const TopicPartition& partition) const {
   if (Status there = check(partition); !there) return there.error();
   return kafka_committed(client_, std::string{group}, partition, Pending::wait);
+}
+
+Result<std::map<TopicPartition, GroupOffsets>> KafkaLog::group_offsets(
+    std::string_view group, std::span<const TopicPartition> partitions) const {
+  for (const TopicPartition& each : partitions) {
+    if (Status there = check(each); !there) return there.error();
+  }
+  const auto committed = kafka_committed(client_, std::string{group}, partitions, Pending::ignore);
+  if (!committed) return committed.error();
+  const auto bounds = kafka_bounds(client_, handle(), partitions);
+  if (!bounds) return bounds.error();
+  std::map<TopicPartition, GroupOffsets> all;
+  for (const auto& [partition, each] : *bounds) {
+    GroupOffsets& offsets = all[partition];
+    offsets.begin = each.begin;
+    offsets.end = each.end;
+    if (const auto at = committed->find(partition); at != committed->end()) {
+      offsets.committed = at->second;
+    }
+  }
+  return all;
 }
 
 Result<std::optional<Record>> KafkaLog::read_at(const Position& position) const {

@@ -31,14 +31,14 @@ bool is_passing(rd_kafka_resp_err_t code) {
 
 struct GroupAnswer {
   rd_kafka_resp_err_t passing = RD_KAFKA_RESP_ERR_NO_ERROR;  // ask again
-  std::optional<Offset> offset;
+  Offsets offsets;
 };
 
 Result<GroupAnswer> ask_group(const KafkaClient& client, rd_kafka_t* handle, std::string_view group,
-                              const TopicPartition& partition, Pending pending) {
+                              const Offsets& asked_for, Pending pending) {
   const std::string name = client.outside(group);
   const std::string doing = "offsets of group " + name;
-  const KafkaPartitions asked = to_kafka(client, {{partition, RD_KAFKA_OFFSET_INVALID}});
+  const KafkaPartitions asked = to_kafka(client, asked_for);
   const Kafka<rd_kafka_ListConsumerGroupOffsets_t> one{
       rd_kafka_ListConsumerGroupOffsets_new(name.c_str(), asked.get())};
   GroupAnswer answer;
@@ -63,20 +63,23 @@ Result<GroupAnswer> ask_group(const KafkaClient& client, rd_kafka_t* handle, std
     return kafka_error(doing, rd_kafka_error_code(error), rd_kafka_error_string(error));
   }
   const rd_kafka_topic_partition_list_t* found = rd_kafka_group_result_partitions(groups[0]);
-  if (found == nullptr || found->cnt == 0) return answer;
-  answer.passing = found->elems[0].err;
-  if (answer.passing == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (found->elems[0].offset >= 0) answer.offset = found->elems[0].offset;
-    return answer;
+  for (int i = 0; found != nullptr && i < found->cnt; ++i) {
+    const rd_kafka_topic_partition_t& each = found->elems[i];
+    answer.passing = each.err;
+    if (is_passing(each.err)) return answer;
+    if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) return kafka_error(doing, each.err);
+    if (each.offset < 0) continue;
+    answer.offsets.emplace(TopicPartition{client.inside(each.topic), each.partition}, each.offset);
   }
-  if (is_passing(answer.passing)) return answer;
-  return kafka_error(doing, answer.passing);
+  return answer;
 }
 
 }  // namespace
 
-Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, const std::string& group,
-                                              const TopicPartition& partition, Pending pending) {
+Result<Offsets> kafka_committed(const KafkaClient& client, const std::string& group,
+                                std::span<const TopicPartition> partitions, Pending pending) {
+  Offsets asked;
+  for (const TopicPartition& each : partitions) asked.emplace(each, RD_KAFKA_OFFSET_INVALID);
   const auto until = client.clock().now() + client.options().request_timeout;
   KafkaCallbacks callbacks;
   KafkaHandle handle;
@@ -86,9 +89,9 @@ Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, const s
       if (!opened) return opened.error();
       handle = std::move(*opened);
     }
-    const auto answer = ask_group(client, handle.get(), group, partition, pending);
+    const auto answer = ask_group(client, handle.get(), group, asked, pending);
     if (!answer) return answer.error();
-    if (answer->passing == RD_KAFKA_RESP_ERR_NO_ERROR) return answer->offset;
+    if (answer->passing == RD_KAFKA_RESP_ERR_NO_ERROR) return answer->offsets;
     if (client.clock().now() > until) {
       const bool waits =
           answer->passing == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT && pending == Pending::wait;
@@ -99,6 +102,14 @@ Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, const s
     if (has_moved) handle.reset();
     client.clock().sleep_for(has_moved ? kLookAgain : kAskAgain, {});
   }
+}
+
+Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, const std::string& group,
+                                              const TopicPartition& partition, Pending pending) {
+  const auto found = kafka_committed(client, group, std::span{&partition, 1}, pending);
+  if (!found) return found.error();
+  const auto at = found->find(partition);
+  return at == found->end() ? std::nullopt : std::optional{at->second};
 }
 
 // rd_kafka_query_watermark_offsets() of librdkafka 2.0 outlasts its timeout while a broker stands

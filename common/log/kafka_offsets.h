@@ -11,9 +11,11 @@
 
 namespace millrace {
 
-// What `group` has committed; empty when nothing yet. While a transaction of it is open: when that
-// has ended, at the latest after the request timeout, or without it.
+// What `group` has committed, without those where it has nothing yet. While a transaction of it is
+// open: when that has ended, at the latest after the request timeout, or without it.
 enum class Pending { wait, ignore };
+Result<Offsets> kafka_committed(const KafkaClient& client, const std::string& group,
+                                std::span<const TopicPartition> partitions, Pending pending);
 Result<std::optional<Offset>> kafka_committed(const KafkaClient& client, const std::string& group,
                                               const TopicPartition& partition, Pending pending);
 

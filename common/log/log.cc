@@ -1,5 +1,6 @@
 #include "common/log/log.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <future>
@@ -76,6 +77,25 @@ Result<Offsets> end_offsets(const Log& log, std::span<const std::string> topics)
 Result<Offsets> end_offsets(const Log& log, std::string_view topic) {
   const std::string name{topic};
   return end_offsets(log, std::span{&name, 1});
+}
+
+Offset GroupOffsets::lag() const {
+  return std::max<Offset>(end - std::max(committed.value_or(begin), begin), 0);
+}
+
+Result<std::map<TopicPartition, GroupOffsets>> Log::group_offsets(
+    std::string_view group, std::span<const TopicPartition> partitions) const {
+  std::map<TopicPartition, GroupOffsets> all;
+  for (const TopicPartition& each : partitions) {
+    const auto stored = committed(group, each);
+    if (!stored) return stored.error();
+    const auto begin = begin_offset(each);
+    if (!begin) return begin.error();
+    const auto end = end_offset(each);
+    if (!end) return end.error();
+    all.emplace(each, GroupOffsets{*stored, *begin, *end});
+  }
+  return all;
 }
 
 Result<std::vector<Position>> LogWriter::append(std::vector<Record> records) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -103,6 +104,16 @@ struct SessionOptions {
   std::shared_ptr<const PartitionChoice> choice = nullptr;
 };
 
+// How far a group is in one partition.
+struct GroupOffsets {
+  std::optional<Offset> committed;  // empty: nothing yet
+  Offset begin = 0;                 // first offset still kept
+  Offset end = 0;                   // of the next record
+  // What it has before it. On Kafka the marks that transactions leave count as records: an idle
+  // partition that is written in transactions has one left over.
+  Offset lag() const;
+};
+
 // A log with its topics: the embedded one, or Kafka. Thread-safe. Outlives what it opened.
 class Log {
  public:
@@ -131,6 +142,10 @@ class Log {
   // What `group` has committed for the partition; empty when nothing yet.
   virtual Result<std::optional<Offset>> committed(std::string_view group,
                                                   const TopicPartition& partition) const = 0;
+  // The same of many partitions with their bounds, for metrics, in a few requests. Waits for no
+  // commit that goes on.
+  virtual Result<std::map<TopicPartition, GroupOffsets>> group_offsets(
+      std::string_view group, std::span<const TopicPartition> partitions) const;
   // One record, with its segments joined; empty when it is not there any more.
   virtual Result<std::optional<Record>> read_at(const Position& position) const = 0;
 };

@@ -208,6 +208,10 @@ class SegmentedLog final : public Log {
                                           const TopicPartition& partition) const override {
     return base_.committed(group, partition);
   }
+  Result<std::map<TopicPartition, GroupOffsets>> group_offsets(
+      std::string_view group, std::span<const TopicPartition> partitions) const override {
+    return base_.group_offsets(group, partitions);
+  }
   Result<std::optional<Record>> read_at(const Position& position) const override {
     auto record = base_.read_at(position);
     if (!record || !*record) return record;

@@ -258,6 +258,40 @@ TEST_P(LogContract, lag_is_what_lies_between_the_position_and_the_end) {
   EXPECT_EQ(session->lag(), 0);
 }
 
+TEST_P(LogContract, tells_of_many_partitions_at_once_how_far_a_group_is) {
+  append(log(), {make_record("events", "a", "1"), make_record("events", "b", "2")});
+  std::vector<TopicPartition> partitions;
+  for (std::int32_t i = 0; i < *log().partitions("events"); ++i)
+    partitions.push_back({"events", i});
+  const auto lag_of = [&](std::string_view group) {
+    const auto found = log().group_offsets(group, partitions);
+    EXPECT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->size(), partitions.size());
+    Offset lag = 0;
+    for (const auto& [partition, offsets] : *found) {
+      EXPECT_EQ(offsets.committed, *log().committed(group, partition));
+      EXPECT_EQ(offsets.begin, *log().begin_offset(partition));
+      EXPECT_EQ(offsets.end, *log().end_offset(partition));
+      lag += offsets.lag();
+    }
+    return lag;
+  };
+  EXPECT_EQ(lag_of("nobody"), 2) << "a group that is not there has all before it";
+  const auto session = open_session(log(), "readers", {"events"});
+  ASSERT_TRUE(session->commit({}, consumed(take(*session, 1))));
+  EXPECT_EQ(lag_of("readers"), 1);
+  ASSERT_TRUE(session->commit({}, consumed(take(*session, 1))));
+  EXPECT_EQ(lag_of("readers"), 0);
+  EXPECT_FALSE(log().group_offsets("readers", std::vector{TopicPartition{"nowhere", 0}}));
+}
+
+TEST(GroupOffsets, count_what_is_still_kept) {
+  EXPECT_EQ((GroupOffsets{.committed = std::nullopt, .begin = 3, .end = 10}.lag()), 7);
+  EXPECT_EQ((GroupOffsets{.committed = 2, .begin = 3, .end = 10}.lag()), 7);
+  EXPECT_EQ((GroupOffsets{.committed = 8, .begin = 3, .end = 10}.lag()), 2);
+  EXPECT_EQ((GroupOffsets{.committed = 12, .begin = 3, .end = 10}.lag()), 0) << "a new cluster";
+}
+
 TEST_P(LogContract, a_session_is_assigned_all_partitions_when_it_is_alone) {
   const auto session = open_session(log(), "readers", {"events"});
   append(log(), {make_record("events", "a", "1")});
