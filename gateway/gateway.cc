@@ -16,6 +16,7 @@
 #include "gateway/document_service.h"
 #include "gateway/generation_keeper.h"
 #include "gateway/generation_service.h"
+#include "gateway/lag_watch.h"
 #include "gateway/query_service.h"
 #include "gateway/server.h"
 #include "gateway/stored_event.h"
@@ -125,6 +126,7 @@ class LogGateway final : public Gateway {
   std::unique_ptr<LogDeadLetterService> dead_letters_;
   std::unique_ptr<DeadLetterKeeper> keeper_;
   std::unique_ptr<GenerationKeeper> generation_keeper_;
+  std::unique_ptr<LagWatch> lag_;
   std::unique_ptr<LogBackupService> backups_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
@@ -176,6 +178,7 @@ Status LogGateway::make_services() {
   dead_letters_ = std::make_unique<LogDeadLetterService>(backend, *documents_, metrics_);
   keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
   generation_keeper_ = std::make_unique<GenerationKeeper>(backend, *generations_, metrics_);
+  lag_ = std::make_unique<LagWatch>(log_, *tables_.collections, clock_, metrics_);
   auto backups = LogBackupService::make(options_.backups, backend, metrics_);
   if (!backups) return backups.error();
   backups_ = std::move(*backups);
@@ -205,6 +208,7 @@ Status LogGateway::begin() {
   keeper_->start(*io_);
   generation_keeper_->start(*io_);
   backups_->start();
+  lag_->start();
   run_threads();
   return {};
 }
@@ -251,6 +255,7 @@ void LogGateway::stop(std::chrono::milliseconds grace) {
   if (answers_) answers_->close_all("shutting_down");
   if (progress_) progress_->close_all("shutting_down");
   if (backups_) backups_->stop();
+  if (lag_) lag_->stop();
   if (server_) server_->stop(grace);
   work_.reset();
   if (io_) io_->stop();

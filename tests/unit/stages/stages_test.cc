@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "gateway/lag_watch.h"
 #include "schemas/topics.h"
 
 namespace millrace {
@@ -48,6 +49,25 @@ TEST(FindStages, says_what_there_is_instead_of_a_wrong_name) {
                                                           "extractor, chunker, "));
   EXPECT_THAT(mistake({""}), HasSubstr("there is no stage \"\""));
   EXPECT_THAT(mistake({}), HasSubstr("Say --stage=NAME"));
+}
+
+// The gateway knows no stage, and measures what waits for each but the sweeper, for which nobody
+// waits.
+TEST(StageTable, is_what_the_gateway_measures_the_lag_of) {
+  using enum GenerationSettings::Source;
+  for (const auto& [generation, source] : {std::pair{1, texts}, {7, texts}, {7, documents}}) {
+    std::map<std::string, std::vector<std::string>> measured;
+    for (const StageInputs& inputs : stage_inputs(generation, source)) {
+      measured.emplace(inputs.group, inputs.topics);
+    }
+    std::map<std::string, std::vector<std::string>> there;
+    for (const StageRow& row : stage_table()) {
+      if (row.name == "sweeper" || (generation != 1 && !row.per_generation)) continue;
+      if (row.source.value_or(source) != source) continue;
+      there.emplace(of_generation(row.name, generation), row.inputs(generation));
+    }
+    EXPECT_EQ(measured, there);
+  }
 }
 
 TEST(StageTable, speaks_of_topics_and_stages_that_there_are) {
