@@ -82,6 +82,8 @@ constexpr Setting kSettings[] = {
      ""},
     {"embedding_threads", Type::integer, "0", 0, 1024,
      "threads that embed documents; 0: one per core", ""},
+    {"embedding_cache_bytes_max", Type::bytes, "16MiB", 0, 64 * kGiB,
+     "memory for the vectors of recent questions, which are not embedded again; 0: none", ""},
     {"embed_batch_tokens", Type::integer, "4096", 128, 1'000'000,
      "tokens embedded in one call of the model; more is faster and takes more memory", ""},
 

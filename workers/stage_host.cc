@@ -44,6 +44,10 @@ Status StageHost::load_models() {
     }
     if (keep) embedding_model_ = *std::move(model);  // else it only had to say its dimensions
   }
+  if (needs(&StageNeeds::embedding_cache)) {
+    embedding_cache_ = std::make_unique<EmbeddingCache>(
+        static_cast<std::size_t>(config_.integer("embedding_cache_bytes_max")), metrics_);
+  }
   if (!embedding_model_ && needs(&StageNeeds::tokenizer)) {
     Result<std::unique_ptr<Tokenizer>> tokenizer =
         load_tokenizer(options.folder / "tokenizer.json");
@@ -98,6 +102,7 @@ StageResources StageHost::resources_on(Log& log, Log* segments) {
       .log = log, .segments = segments, .clock = system_clock(), .metrics = metrics_};
   resources.tokenizer = embedding_model_ ? &embedding_model_->tokenizer() : tokenizer_.get();
   resources.embedding_model = embedding_model_.get();
+  resources.embedding_cache = embedding_cache_.get();
   resources.language_model = language_model_.get();
   resources.indexes = indexes_.get();
   resources.sweep_state = sweep_state_.get();

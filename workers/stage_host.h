@@ -51,6 +51,7 @@ class StageHost {
   Readiness& readiness_;
   std::unique_ptr<Tokenizer> tokenizer_;  // where no model brings its own
   std::unique_ptr<EmbeddingModel> embedding_model_;
+  std::unique_ptr<EmbeddingCache> embedding_cache_;
   std::unique_ptr<LanguageModel> language_model_;
   std::unique_ptr<Reranker> reranker_;  // null: none is configured
   std::unique_ptr<IndexSet> indexes_;

@@ -104,12 +104,13 @@ constexpr StageRow kStages[] = {
      },
      false,
      true,
-     {.embedding_model = true},
+     {.embedding_model = true, .embedding_cache = true},
      "",
      {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<QueryEmbedder>(*with.embedding_model, with.partitions,
-                                              *with.generations, with.generation, with.clock);
+       return std::make_unique<QueryEmbedder>(*with.embedding_model, *with.embedding_cache,
+                                              with.partitions, *with.generations, with.generation,
+                                              with.clock);
      }},
     {"searcher",
      [](int generation) -> Topics { return {topics::searches(generation)}; },

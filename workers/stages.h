@@ -13,6 +13,7 @@
 #include "workers/answerer/answerer.h"
 #include "workers/answerer/language_model.h"
 #include "workers/chunker/chunker.h"
+#include "workers/embedder/embedding_cache.h"
 #include "workers/extractor/sandbox.h"
 #include "workers/index/index_set.h"
 #include "workers/model/embedding_model.h"
@@ -33,6 +34,7 @@ struct StageResources {
   MetricsRegistry& metrics;
   const Tokenizer* tokenizer = nullptr;
   EmbeddingModel* embedding_model = nullptr;
+  EmbeddingCache* embedding_cache = nullptr;
   LanguageModel* language_model = nullptr;
   IndexSet* indexes = nullptr;
   SweepState* sweep_state = nullptr;
@@ -51,6 +53,7 @@ struct StageResources {
 struct StageNeeds {
   bool tokenizer = false;
   bool embedding_model = false;
+  bool embedding_cache = false;
   bool language_model = false;
   bool indexes = false;
   bool segments = false;  // reads and writes the log as its segments, and keeps state of them

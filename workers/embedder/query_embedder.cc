@@ -28,9 +28,10 @@ bool needs_vector(const Query& query) { return query.mode != SearchMode::lexical
 
 }  // namespace
 
-QueryEmbedder::QueryEmbedder(EmbeddingModel& model, std::int32_t partitions,
+QueryEmbedder::QueryEmbedder(EmbeddingModel& model, EmbeddingCache& cache, std::int32_t partitions,
                              const Generations& generations, int generation, const Clock& clock)
     : model_{model},
+      cache_{cache},
       partitions_{partitions},
       generations_{generations},
       generation_{generation},
@@ -55,7 +56,7 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
   }
   const Clock::Steady began = clock_.now();
   Result<std::vector<float>> vectors = std::vector<float>{};
-  if (!questions.empty()) vectors = model_.embed(questions, EmbeddingModel::Lane::query);
+  if (!questions.empty()) vectors = cache_.embed(model_, generation_, questions);
   const auto embedding_us =
       std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - began).count();
 

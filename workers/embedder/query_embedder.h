@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "schemas/query.h"
+#include "workers/embedder/embedding_cache.h"
 #include "workers/model/embedding_model.h"
 #include "workers/runtime/generations.h"
 #include "workers/runtime/stage.h"
@@ -12,13 +13,14 @@
 namespace millrace {
 
 // `queries` to `searches.gN`, one record per index partition, of those that its generation answers.
-// All questions that wait are embedded in one call, in a lane that bulk batches cannot hold up;
+// All questions that wait are embedded in one call, in a lane that bulk batches cannot hold up,
+// but those whose vector is in the cache;
 // those that are looked for by their words alone need no vector. One runner's thread; what it
 // borrows outlives it.
 class QueryEmbedder : public Stage {
  public:
-  QueryEmbedder(EmbeddingModel& model, std::int32_t partitions, const Generations& generations,
-                int generation, const Clock& clock);
+  QueryEmbedder(EmbeddingModel& model, EmbeddingCache& cache, std::int32_t partitions,
+                const Generations& generations, int generation, const Clock& clock);
 
   std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
   // A `failed` answer, so that nobody waits in vain.
@@ -29,6 +31,7 @@ class QueryEmbedder : public Stage {
   Result<std::optional<Query>> take(const Record& record) const;
 
   EmbeddingModel& model_;
+  EmbeddingCache& cache_;
   const std::int32_t partitions_;
   const Generations& generations_;
   const int generation_;

@@ -26,7 +26,9 @@ class QueryEmbedderTest : public testing::Test {
   FakeEmbeddingModel model_{8};
   FakeClock clock_;
   Generations generations_;
-  QueryEmbedder embedder_{model_, 3, generations_, 1, clock_};
+  MetricsRegistry metrics_;
+  EmbeddingCache cache_{1U << 20U, metrics_};
+  QueryEmbedder embedder_{model_, cache_, 3, generations_, 1, clock_};
 };
 
 TEST_F(QueryEmbedderTest, embeds_waiting_questions_together_and_asks_every_partition) {
@@ -75,9 +77,21 @@ TEST_F(QueryEmbedderTest, does_not_embed_what_is_looked_for_by_its_words_alone) 
   EXPECT_EQ(search_request_from(results[1]->front())->vector, model_.vector_of("second"));
 
   model_.fail(retryable("the encoder is gone"));
-  results = embedder_.process(batch);
+  const std::vector<Record> other{to_record(lexical), to_record(query_of("third"))};
+  results = embedder_.process(other);
   EXPECT_TRUE(results[0]);
   EXPECT_FALSE(results[1]);
+}
+
+TEST_F(QueryEmbedderTest, does_not_embed_a_question_again) {
+  const std::vector<Record> first{to_record(query_of("first"))};
+  ASSERT_TRUE(embedder_.process(first).front());
+  const std::vector<Record> both{to_record(query_of("second")), to_record(query_of("first"))};
+  const auto results = embedder_.process(both);
+  ASSERT_EQ(model_.calls().size(), 2U);
+  EXPECT_THAT(model_.calls()[1].texts, ElementsAre("second"));
+  EXPECT_EQ(search_request_from(results[0]->front())->vector, model_.vector_of("second"));
+  EXPECT_EQ(search_request_from(results[1]->front())->vector, model_.vector_of("first"));
 }
 
 TEST_F(QueryEmbedderTest, leaves_questions_to_the_generation_that_they_are_for) {
@@ -99,7 +113,7 @@ TEST_F(QueryEmbedderTest, leaves_questions_to_the_generation_that_they_are_for) 
   EXPECT_EQ(by_first[1].error().kind, Error::Kind::rejected);
   EXPECT_FALSE(by_first[2]);
 
-  QueryEmbedder seventh{model_, 3, generations_, 7, clock_};
+  QueryEmbedder seventh{model_, cache_, 3, generations_, 7, clock_};
   const auto by_seventh = seventh.process(batch);
   ASSERT_TRUE(by_seventh[0]);
   ASSERT_EQ(by_seventh[0]->size(), 3U);
