@@ -30,6 +30,7 @@ void add_add_command(CLI::App& app, CommandRun& run);
 void add_ask_command(CLI::App& app, CommandRun& run);
 void add_search_command(CLI::App& app, CommandRun& run);
 void add_eval_command(CLI::App& app, CommandRun& run);
+void add_health_command(CLI::App& app, CommandRun& run);
 void add_status_command(CLI::App& app, CommandRun& run);
 void add_reindex_command(CLI::App& app, CommandRun& run);
 void add_generations_command(CLI::App& app, CommandRun& run);

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   millrace::add_search_command(app, run);
   millrace::add_eval_command(app, run);
   millrace::add_status_command(app, run);
+  millrace::add_health_command(app, run);
   millrace::add_reindex_command(app, run);
   millrace::add_generations_command(app, run);
   millrace::add_topics_command(app, run);
