@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test lint bench sanitize chaos reindex-load
+.PHONY: help setup setup-tests build run test test-deploy lint bench sanitize chaos reindex-load
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -11,6 +11,7 @@ DATA_DIR ?= millrace-data
 help:
 	@echo 'make run     install what is missing, build, start millrace serve'
 	@echo 'make test    install what is missing, build, run every test'
+	@echo 'make test-deploy  of these, those of alerts, dashboards, workflows, image and manifests'
 	@echo 'make build   build/millrace, build/millrace-gateway, build/millrace-worker'
 	@echo 'make bench   measure; writes build/bench.json'
 	@echo 'make chaos   everything breaks over three brokers, for MINUTES=10, repeatable with SEED=…'
@@ -36,6 +37,9 @@ setup-tests:
 test: setup-tests build/release/build.ninja
 	cmake --build build/release
 	ctest --test-dir build/release --output-on-failure --no-tests=error -j 3
+
+test-deploy: setup-tests build
+	ctest --test-dir build/release --output-on-failure --no-tests=error -L '^deploy$$'
 
 sanitize:
 	.ci/sanitize asan

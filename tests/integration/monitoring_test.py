@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Alerts and dashboard speak of metrics that the program exports, and every alert has its runbook.
+"""Alerts and dashboards speak of metrics that the program exports, and `millrace health` says whether it is ready.
 
 One process has no metrics of Kafka, and processes over Kafka have none of the embedded log: each run
 checks what its own can show, and both together everything.
@@ -9,14 +9,15 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import tempfile
 import unittest
 
 from kafka_system import KafkaSystem, brokers
-from millrace_process import Client, Server
+from millrace_process import MILLRACE, Client, Server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent / "compose"
-WORDS = {"sum", "max", "min", "min_over_time", "by", "rate", "increase", "delta", "deriv", "predict_linear", "and", "or",
+WORDS = {"sum", "max", "min", "avg", "min_over_time", "avg_over_time", "by", "offset", "rate", "increase", "delta", "deriv", "predict_linear", "and", "or",
          "histogram_quantile", "le", "time", "up"}  # of PromQL, and `up`, which is Prometheus's own
 OF_KAFKA = re.compile(r"kafka_\w+|log_rebalances_total|log_swept_\w+")
 OF_EMBEDDED_LOG = re.compile(r"log_(disk_free|queue)_bytes|log_commit_seconds\w*|log_trimmed_\w+")
@@ -41,6 +42,19 @@ def make_system(data_dir):
     return Server(data_dir)
 
 
+def health(port, *flags):
+    return subprocess.run([MILLRACE, "health", "--server", f"http://127.0.0.1:{port}", *flags],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def check_health(port):
+    """What a container's health check runs, of any process."""
+    for flags in ([], ["--live"]):
+        said = health(port, *flags)
+        assert said.returncode == 0, (flags, said.stdout, said.stderr)
+    assert '"ready":true' in health(port).stdout, "it says what it waits for"
+
+
 def samples():
     """Those of all processes after a document and a question: name and labels of each."""
     with tempfile.TemporaryDirectory() as folder, make_system(pathlib.Path(folder) / "data") as server:
@@ -49,7 +63,13 @@ def samples():
         client.wait_settled(["a"])
         client.json("POST", f"{client.base}/queries?wait=true", {"question": "What are glaciers?"}, 200)
         text = server.metrics()
+        while "log_group_lag_records" not in text:  # the gateway asks the log for it at its start
+            text = server.metrics()
+        for port in server.ports:
+            check_health(port)
         server.stop()
+        for port in server.ports:
+            assert health(port).returncode == 1, "nobody answers"
     found = {}
     for name, labels in re.findall(r"^([a-z_:][a-z0-9_:]*)(\{.*\})? ", text, re.M):
         found.setdefault(name, []).append(labels)
@@ -81,21 +101,14 @@ class MonitoringTest(unittest.TestCase):
             if name != "up":
                 self.assertTrue(any(labels in each for each in self.samples[name]), expression)
 
-    def test_dashboard(self):
-        dashboard = json.loads((ROOT / "grafana/millrace.json").read_text())
-        panels = dashboard["panels"]
-        self.check([target["expr"] for panel in panels for target in panel.get("targets", [])])
-        self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
-        places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
-        self.assertEqual(len(set(places)), len(places))
+    def test_dashboards(self):
+        dashboards = sorted((ROOT / "grafana/dashboards").glob("*.json"))
+        self.assertTrue(dashboards)
+        self.check([target["expr"] for file in dashboards for panel in json.loads(file.read_text())["panels"]
+                    for target in panel.get("targets", [])])
 
     def test_alerts(self):
-        text = (ROOT / "prometheus/alerts.yml").read_text()
-        self.check(re.findall(r"^ +expr: (.*)$", text, re.M))
-        alerts = re.findall(r"- alert: (\w+)", text)
-        self.assertEqual(len(re.findall(r"severity: (?:critical|warning)\b", text)), len(alerts))
-        runbook = re.findall(r"^\*\*(\w+)\.\*\*", (ROOT / "README.md").read_text(), re.M)
-        self.assertEqual(runbook, alerts)
+        self.check(re.findall(r"^ +expr: (.*)$", (ROOT / "prometheus/alerts.yml").read_text(), re.M))
 
 
 if __name__ == "__main__":
