@@ -54,9 +54,11 @@ bool is_used(std::string_view name, SettingUse use) {
     case SettingUse::worker:
       return !is_of_gateway(name) && name != "log_trim_interval_ms";
     case SettingUse::topics:
-      return is_of_kafka(name) || name == "partitions" || name == "config_file";
+      return is_of_kafka(name) || name == "partitions" || name == "config_file" ||
+             name == "erase_within_ms";
     case SettingUse::restore:
-      return is_of_kafka(name) || is_of_s3(name) || name == "data_dir" || name == "config_file";
+      return is_of_kafka(name) || is_of_s3(name) || name == "data_dir" || name == "config_file" ||
+             name == "erase_within_ms";
   }
   return false;
 }

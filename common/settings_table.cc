@@ -147,6 +147,11 @@ constexpr Setting kSettings[] = {
     {"log_trim_interval_ms", Type::duration_ms, "1m", 100, kDay,
      "time between two looks for records past their retention", ""},
 
+    {"erase_within_ms", Type::duration_ms, "2d", kSecond, 3650 * kDay,
+     "time within which the bytes of deleted documents and of replaced revisions are gone from "
+     "every topic, index and table",
+     ""},
+
     // Backups, which the gateway makes of the whole log.
     {"backup_to", Type::text, "", 0, 0,
      "where backups go: a folder, or s3://BUCKET/PREFIX; empty: there are none", ""},

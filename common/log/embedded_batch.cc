@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/log/embedded_purge.h"
 #include "common/log/segmented.h"
 
 namespace millrace {
@@ -67,10 +68,8 @@ Status EmbeddedBatch::supersede(PartitionId id, Offset offset, const Record& rec
   const auto old = newest(row);
   if (!old) return old.error();
   if (*old) {
-    rows_.Delete(store_.records(), record_row(id, (*old)->offset));
-    for (const Offset each : (*old)->segments) {
-      rows_.Delete(store_.records(), record_row(id, each));
-    }
+    remove_record(store_, id, (*old)->offset, rows_);
+    for (const Offset each : (*old)->segments) remove_record(store_, id, each, rows_);
   }
   auto segments = claim_segments(id, record);
   if (!segments) return segments.error();

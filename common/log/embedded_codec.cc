@@ -283,6 +283,12 @@ std::optional<RecordRow> parse_segment_row(std::string_view row) {
   return take_record_row(bytes);
 }
 
+std::string removed_row(PartitionId id, Offset from) {
+  return std::string(1, meta::kRemoved).append(record_row(id, from));
+}
+
+std::optional<RecordRow> parse_removed_row(std::string_view row) { return parse_segment_row(row); }
+
 std::string encode_time(Clock::Wall time) {
   std::string stored;
   put_i64(stored, count_of(time));

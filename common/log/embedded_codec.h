@@ -52,6 +52,7 @@ inline constexpr char kNext = 'N';       // partition -> the offset its next rec
 inline constexpr char kBegin = 'B';      // partition -> first offset kept (topics kept by time)
 inline constexpr char kTombstone = 'D';  // time, partition, offset -> row in `keys`
 inline constexpr char kSegment = 'S';  // partition, offset of a segment no record lists yet -> time
+inline constexpr char kRemoved = 'R';  // partition, offset -> end of what was removed from there
 inline constexpr char kLastTopic = 'L';  // -> the highest number that a topic ever had
 }  // namespace meta
 
@@ -89,6 +90,10 @@ std::optional<TombstoneRow> parse_tombstone_row(std::string_view row);
 
 std::string segment_row(PartitionId id, Offset offset);
 std::optional<RecordRow> parse_segment_row(std::string_view row);
+// What was removed from `records` and may still be on the disk.
+std::string removed_row(PartitionId id, Offset from);
+std::optional<RecordRow> parse_removed_row(std::string_view row);
+
 std::string encode_time(Clock::Wall time);
 std::optional<Clock::Wall> decode_time(std::string_view stored);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 
+#include "common/log/embedded_purge.h"
 #include "common/logging.h"
 
 namespace millrace {
@@ -130,15 +131,43 @@ void EmbeddedLane::store_all(Work& work) {
   failing_ = !stored;
   for (std::size_t i = 0; i < work.size(); ++i) {
     parts_.budget.give_back(records_of(work[i]), bytes_of(work[i]));
-    // A full disk is no reason not to: this makes room.
-    TopicState* deleted = work[i].deleted;
-    const Status done = deleted != nullptr ? trimmer_.remove_topic(*deleted) : stored;
+    const Status done = store_one(work[i], stored);
     if (done) {
       work[i].done(std::move(positions[i]));
     } else {
       work[i].done(done.error());
     }
   }
+}
+
+// What is not part of the batch. A full disk is no reason not to: this makes room.
+Status EmbeddedLane::store_one(LaneRequest& request, const Status& stored) {
+  if (request.deleted != nullptr) return trimmer_.remove_topic(*request.deleted);
+  if (request.clear_up) return trimmer_.remove_what_is_over();
+  if (!request.purged.empty()) return trimmer_.forget_removed(request.purged);
+  for (const auto& [partition, before] : request.trimmed) {
+    TopicState* topic = parts_.topics.find(partition.topic);
+    if (topic == nullptr) continue;
+    Status trimmed = trimmer_.trim_before(*topic, partition.partition, before);
+    if (!trimmed) return trimmed;
+  }
+  return request.trimmed.empty() ? stored : Status{};
+}
+
+Status EmbeddedLane::purge() {
+  LaneRequest clear_up;
+  clear_up.clear_up = true;
+  if (const auto done = submit_and_wait(std::move(clear_up)); !done) return done.error();
+  for (bool more = true; more;) {
+    auto purged = EmbeddedPurge{*store_}.run();
+    if (!purged) return purged.error();
+    more = purged->size() == EmbeddedPurge::kRowsMax;  // else it has seen all that there were
+    if (purged->empty()) return {};
+    LaneRequest forget;
+    forget.purged = std::move(*purged);
+    if (const auto done = submit_and_wait(std::move(forget)); !done) return done.error();
+  }
+  return {};
 }
 
 Status EmbeddedLane::store_batch(const Work& work, std::vector<std::vector<Position>>& positions) {

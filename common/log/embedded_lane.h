@@ -17,7 +17,10 @@ struct LaneRequest {
   std::vector<RoutedRecord> records;
   std::vector<GroupOffset> offsets;
   std::vector<std::pair<std::string, std::string>> meta;
-  TopicState* deleted = nullptr;  // a topic that goes, after all that came before
+  TopicState* deleted = nullptr;                 // a topic that goes, after all that came before
+  Offsets trimmed;                               // of topics kept by time: what stands before goes
+  bool clear_up = false;                         // EmbeddedTrimmer::remove_what_is_over()
+  std::vector<EmbeddedTrimmer::MetaRow> purged;  // EmbeddedTrimmer::forget_removed()
   AppendHandler done;
 };
 
@@ -49,6 +52,9 @@ class EmbeddedLane {
   void submit(LaneRequest request);  // thread-safe
   Result<std::vector<Position>> submit_and_wait(LaneRequest request);
 
+  // Log::purge(), of this lane. Blocks; not the writer thread.
+  Status purge();
+
   EmbeddedStore& store() { return *store_; }
   const GroupTable& groups() const { return groups_; }
   bool durable() const { return durable_; }
@@ -60,6 +66,7 @@ class EmbeddedLane {
   bool take(Work& work);  // false: the end
   void store_all(Work& work);
   Status store_batch(const Work& work, std::vector<std::vector<Position>>& positions);
+  Status store_one(LaneRequest& request, const Status& stored);
   Status check_room();
   bool must_sync(const LaneRequest& request) const;
   Status recover_topic(const StoredTopic& topic);

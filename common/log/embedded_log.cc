@@ -56,6 +56,10 @@ class EmbeddedLog final : public Log {
   Result<std::optional<Offset>> committed(std::string_view group,
                                           const TopicPartition& partition) const override;
   Result<std::optional<Record>> read_at(const Position& position) const override;
+  Status trim(const Offsets& before) override { return route_trim(topics_, before); }
+  // Every purge is of all that was removed before it.
+  Result<Offsets> begin_purge(std::span<const std::string>) override { return Offsets{}; }
+  Result<bool> purge(const Offsets& begun) override;
 
   void append_async(std::vector<Record> records, AppendHandler done) {
     route_append(topics_, std::move(records), std::move(done));
@@ -367,6 +371,13 @@ Result<std::optional<Record>> EmbeddedLog::read_at(const Position& position) con
   }
   return (*topic)->lane().store().read_one((*topic)->id(position.source.partition),
                                            position.source.topic, position.offset);
+}
+
+Result<bool> EmbeddedLog::purge(const Offsets&) {
+  for (const bool durable : {true, false}) {
+    if (Status purged = lane(durable).purge(); !purged) return purged.error();
+  }
+  return true;
 }
 
 }  // namespace

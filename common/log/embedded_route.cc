@@ -1,5 +1,6 @@
 #include "common/log/embedded_route.h"
 
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -114,6 +115,23 @@ void route_append(const TopicTable& topics, std::vector<Record> records, AppendH
   EmbeddedLane& away = other.records.front().topic->lane();
   const auto split = std::make_shared<SplitAppend>(std::move(records), std::move(done));
   append_to_both(std::move(own), std::move(other), home, away, split);
+}
+
+Status route_trim(const TopicTable& topics, const Offsets& before) {
+  std::map<EmbeddedLane*, LaneRequest> requests;
+  for (const auto& [partition, offset] : before) {
+    TopicState* topic = topics.find(partition.topic);
+    if (topic == nullptr || !topic->has(partition.partition) || topic->compacted()) {
+      return rejected("trim " + partition.topic + ":" + std::to_string(partition.partition) +
+                      ": there is no such partition that is kept by time");
+    }
+    requests[&topic->lane()].trimmed[partition] = offset;
+  }
+  for (auto& [lane, request] : requests) {
+    const auto trimmed = lane->submit_and_wait(std::move(request));
+    if (!trimmed) return trimmed.error();
+  }
+  return {};
 }
 
 }  // namespace millrace

@@ -16,4 +16,7 @@ Status route(const TopicTable& topics, std::span<const Record> records, const Em
 // in the order of the records.
 void route_append(const TopicTable& topics, std::vector<Record> records, AppendHandler done);
 
+// Trims topics that are kept by time. Waits.
+Status route_trim(const TopicTable& topics, const Offsets& before);
+
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/log/embedded_purge.h"
 #include "common/log/segmented.h"
 #include "common/logging.h"
 
@@ -83,12 +84,46 @@ Status EmbeddedTrimmer::trim_by_time(TopicState& topic, std::int32_t partition) 
   const auto begin = first_since(topic, partition, parts_.clock.wall_now() - topic.retention());
   if (!begin) return begin.error();
   if (*begin == state.begin) return {};
+  if (Status moved = move_begin(topic, partition, *begin, false); !moved) return moved;
+  return remove_from_disk(topic, partition, kRemoveBytesMin);
+}
 
+Status EmbeddedTrimmer::move_begin(TopicState& topic, std::int32_t partition, Offset begin,
+                                   bool sync) {
   rocksdb::WriteBatch batch;
-  batch.Put(parts_.store.meta(), begin_row(topic.id(partition)), encode_offset(*begin));
-  if (Status written = parts_.store.write(batch, false); !written) return written;
-  state.begin = *begin;
-  return remove_from_disk(topic, partition, *begin);
+  batch.Put(parts_.store.meta(), begin_row(topic.id(partition)), encode_offset(begin));
+  if (Status written = parts_.store.write(batch, sync); !written) return written;
+  topic.at(partition).begin = begin;
+  return {};
+}
+
+Status EmbeddedTrimmer::trim_before(TopicState& topic, std::int32_t partition, Offset before) {
+  PartitionState& state = topic.at(partition);
+  const Offset begin = std::min(before, state.end.load());
+  if (begin <= state.begin) return {};
+  return move_begin(topic, partition, begin, topic.spec().durable);
+}
+
+Status EmbeddedTrimmer::remove_what_is_over() {
+  trim();
+  for (TopicState* topic : parts_.topics.of(parts_.lane)) {
+    if (topic->compacted()) continue;
+    for (std::int32_t partition = 0; partition < topic->spec().partitions; ++partition) {
+      if (Status removed = remove_from_disk(*topic, partition, 0); !removed) return removed;
+    }
+  }
+  return {};
+}
+
+Status EmbeddedTrimmer::forget_removed(const std::vector<MetaRow>& purged) {
+  rocksdb::WriteBatch batch;
+  for (const auto& [row, value] : purged) {
+    const auto stored = parts_.store.get(parts_.store.meta(), row);
+    if (!stored) return stored.error();
+    // Else more was removed from there meanwhile.
+    if (*stored == value) batch.Delete(parts_.store.meta(), row);
+  }
+  return batch.Count() == 0 ? Status{} : parts_.store.write(batch, false);
 }
 
 // There are gaps, so the records are walked through from the first. Tombstones have a time of their
@@ -119,7 +154,7 @@ Status EmbeddedTrimmer::expire(TopicState& topic, std::int32_t partition) {
     record.offset = row->offset;
     if (is_earlier_segment(record)) {
       const bool left_over = record.timestamp < cutoff - kUnclaimedSegmentRetention;
-      if (left_over) batch.Delete(store.records(), rows->key());
+      if (left_over) remove_record(store, id, row->offset, batch);
     } else if (!record.tombstone) {
       if (Status added = add_expired(id, record, batch); !added) return added;
     }
@@ -131,19 +166,22 @@ Status EmbeddedTrimmer::expire(TopicState& topic, std::int32_t partition) {
 Status EmbeddedTrimmer::add_expired(PartitionId id, const Record& record,
                                     rocksdb::WriteBatch& batch) const {
   const EmbeddedStore& store = parts_.store;
-  batch.Delete(store.records(), record_row(id, record.offset));
+  remove_record(store, id, record.offset, batch);
   const std::string key = key_row(id, record.key);
   const auto stored = store.get(store.keys(), key);
   if (!stored) return stored.error();
   const auto entry = *stored ? decode_key_entry(**stored) : std::optional<KeyEntry>{};
   if (!entry || entry->offset != record.offset) return {};  // superseded
   batch.Delete(store.keys(), key);
-  for (const Offset each : entry->segments) batch.Delete(store.records(), record_row(id, each));
+  for (const Offset each : entry->segments) remove_record(store, id, each, batch);
   return {};
 }
 
-Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partition, Offset begin) {
+Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partition,
+                                         std::uint64_t bytes_min) {
   PartitionState& state = topic.at(partition);
+  const Offset begin = state.begin;
+  if (begin <= state.removed_before) return {};
   const PartitionId id = topic.id(partition);
   rocksdb::ColumnFamilyHandle* records = parts_.store.records();
   const std::string from = record_row(id, state.removed_before);
@@ -155,7 +193,7 @@ Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partiti
   rocksdb::Status status =
       parts_.store.db().GetApproximateSizes(options, records, &range, 1, &bytes);
   if (!status.ok()) return parts_.store.error("measure the log", status);
-  if (bytes < kRemoveBytesMin) return {};
+  if (bytes < bytes_min) return {};
 
   // Whole files first, at no cost; a range tombstone for what is left in files with others. Always
   // from the very beginning: a file that goes may have held the tombstone of an earlier pass.
@@ -166,6 +204,7 @@ Status EmbeddedTrimmer::remove_from_disk(TopicState& topic, std::int32_t partiti
   if (!status.ok()) return parts_.store.error("trim the log", status);
   rocksdb::WriteBatch batch;
   batch.DeleteRange(records, first, past);
+  batch.Put(parts_.store.meta(), removed_row(id, 0), encode_offset(begin));
   if (Status written = parts_.store.write(batch, false); !written) return written;
   state.removed_before = begin;
   topic.trimmed_bytes.add(static_cast<double>(bytes));
@@ -185,6 +224,8 @@ Status EmbeddedTrimmer::remove_topic(TopicState& topic) {
   for (std::int32_t partition = 0; partition < topic.spec().partitions; ++partition) {
     batch.Delete(store.meta(), next_row(topic.id(partition)));
     batch.Delete(store.meta(), begin_row(topic.id(partition)));
+    batch.Put(store.meta(), removed_row(topic.id(partition), 0),
+              encode_offset(topic.at(partition).next.load()));
     for (const GroupOffset& each : parts_.groups.remove({topic.spec().name, partition})) {
       batch.Delete(store.meta(), group_row(each.group, each.partition));
     }
@@ -259,7 +300,7 @@ Status EmbeddedTrimmer::drop_unclaimed_segments(Clock::Wall written_before) {
       return fatal("read the log in " + store.where() + ": a segment's row is damaged");
     }
     if (*written >= written_before) continue;
-    batch.Delete(store.records(), record_row(row->id, row->offset));
+    remove_record(store, row->id, row->offset, batch);
     batch.Delete(store.meta(), rows->key());
     if (static_cast<std::size_t>(batch.Count()) < kRowsMax) continue;
     if (Status written_now = parts_.store.write(batch, false); !written_now) return written_now;

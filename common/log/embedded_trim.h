@@ -4,6 +4,9 @@
 
 #include <chrono>
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "common/log/embedded_state.h"
 #include "common/log/embedded_store.h"
@@ -35,6 +38,13 @@ class EmbeddedTrimmer {
   Status trim_by_time(TopicState& topic, std::int32_t partition);
   // The same of a compacted topic, whose keys go with their records.
   Status expire(TopicState& topic, std::int32_t partition);
+  // What stands before an offset, of a topic kept by time: nobody sees it from then on.
+  Status trim_before(TopicState& topic, std::int32_t partition, Offset before);
+  // trim(), and all that nobody sees leaves the files, or is told to be purged from them.
+  Status remove_what_is_over();
+  // Rows that EmbeddedPurge found, when it has purged what they tell of.
+  using MetaRow = std::pair<std::string, std::string>;
+  Status forget_removed(const std::vector<MetaRow>& purged);
   // A topic as a whole, from then on `deleted`. What is in `meta` of its tombstones and unclaimed
   // segments goes when they are trimmed.
   Status remove_topic(TopicState& topic);
@@ -46,7 +56,8 @@ class EmbeddedTrimmer {
                         Clock::Wall cutoff) const;
   Result<Offset> first_since(TopicState& topic, std::int32_t partition, Clock::Wall cutoff) const;
   Status add_expired(PartitionId id, const Record& record, rocksdb::WriteBatch& batch) const;
-  Status remove_from_disk(TopicState& topic, std::int32_t partition, Offset begin);
+  Status move_begin(TopicState& topic, std::int32_t partition, Offset begin, bool sync);
+  Status remove_from_disk(TopicState& topic, std::int32_t partition, std::uint64_t bytes_min);
   bool all_passed(const RecordRow& record, std::map<PartitionId, Offset>& lowest) const;
 
   const Parts parts_;

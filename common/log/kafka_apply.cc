@@ -52,6 +52,10 @@ const rd_kafka_metadata_topic_t* find(const rd_kafka_metadata_t& all, const std:
 
 using Settings = std::map<std::string, std::string>;
 
+Settings settings_of(const AdminHandle& admin, const TopicSpec& spec) {
+  return kafka_topic_settings(spec, admin.client().options().erase_within);
+}
+
 enum class Which { all, set_for_topic };
 
 Result<Settings> ask_settings(const AdminHandle& admin, const std::string& topic, Which which) {
@@ -111,7 +115,7 @@ Result<KafkaTopicReport> describe(const AdminHandle& admin, const rd_kafka_metad
   compare_counts(spec, admin.client().options().replication, report);
   const auto settings = ask_settings(admin, report.name, Which::all);
   if (!settings) return settings.error();
-  for (const auto& [name, wanted] : kafka_topic_settings(spec)) {
+  for (const auto& [name, wanted] : settings_of(admin, spec)) {
     const auto has = settings->find(name);
     if (has != settings->end() && has->second == wanted) continue;
     report.differences.push_back(name + " is " + (has == settings->end() ? "unset" : has->second) +
@@ -150,7 +154,7 @@ Status set_right(const AdminHandle& admin, const std::string& topic, const Topic
   const auto settings = ask_settings(admin, topic, Which::set_for_topic);
   if (!settings) return settings.error();
   Settings all = *settings;
-  for (const auto& [name, value] : kafka_topic_settings(spec)) all[name] = value;
+  for (const auto& [name, value] : settings_of(admin, spec)) all[name] = value;
   if (all == *settings) return {};
   return set_settings(admin, topic, all);
 }

@@ -28,6 +28,7 @@ struct KafkaDelete {
   void operator()(rd_kafka_NewPartitions_t* each) const { rd_kafka_NewPartitions_destroy(each); }
   void operator()(rd_kafka_ConfigResource_t* each) const { rd_kafka_ConfigResource_destroy(each); }
   void operator()(rd_kafka_DeleteTopic_t* each) const { rd_kafka_DeleteTopic_destroy(each); }
+  void operator()(rd_kafka_DeleteRecords_t* each) const { rd_kafka_DeleteRecords_destroy(each); }
   void operator()(rd_kafka_ListConsumerGroupOffsets_t* each) const {
     rd_kafka_ListConsumerGroupOffsets_destroy(each);
   }

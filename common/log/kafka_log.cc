@@ -6,6 +6,7 @@
 
 #include "common/log/kafka_offsets.h"
 #include "common/log/kafka_producer.h"
+#include "common/log/kafka_purge.h"
 #include "common/log/kafka_reader.h"
 #include "common/log/kafka_session.h"
 #include "common/log/kafka_topics.h"
@@ -32,7 +33,10 @@ class KafkaWriter final : public LogWriter {
 class KafkaLog final : public Log {
  public:
   KafkaLog(KafkaLogOptions options, const Clock& clock, MetricsRegistry& metrics)
-      : client_(std::move(options), clock, metrics), topics_(client_), fetcher_(client_) {}
+      : client_(std::move(options), clock, metrics),
+        topics_(client_),
+        fetcher_(client_),
+        purge_(client_, *this) {}
 
   Status open(const std::function<bool(const Error&)>& ask_again);
 
@@ -60,6 +64,13 @@ class KafkaLog final : public Log {
   Result<std::map<TopicPartition, GroupOffsets>> group_offsets(
       std::string_view group, std::span<const TopicPartition> partitions) const override;
   Result<std::optional<Record>> read_at(const Position& position) const override;
+  Status trim(const Offsets& before) override {
+    return purge_.trim(handle(), *open_writer(), before);
+  }
+  Result<Offsets> begin_purge(std::span<const std::string> topics) override {
+    return purge_.begin(*open_writer(), topics);
+  }
+  Result<bool> purge(const Offsets& begun) override { return purge_.done(*open_writer(), begun); }
 
  private:
   rd_kafka_resp_err_t ask(std::chrono::milliseconds wait) const;  // anything
@@ -72,6 +83,7 @@ class KafkaLog final : public Log {
   mutable KafkaTopics topics_;
   std::unique_ptr<KafkaProducer> producer_;
   mutable KafkaFetcher fetcher_;
+  KafkaPurge purge_;
   std::jthread watcher_;  // last: it uses the rest
 };
 

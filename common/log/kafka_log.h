@@ -35,6 +35,8 @@ struct KafkaLogOptions {
   // A transaction left open by a process that died holds back its readers for at most so long.
   std::chrono::milliseconds transaction_timeout{20'000};
   std::chrono::milliseconds request_timeout{30'000};  // of one call to the cluster
+  // Within a quarter of it brokers are told to compact what was superseded.
+  std::chrono::milliseconds erase_within{std::chrono::hours{48}};
   std::size_t queue_bytes_max = 256U << 20U;  // unfinished appends; further ones are `unavailable`
 };
 

@@ -96,6 +96,7 @@ KafkaLogOptions kafka_options(const Config& config) {
   options.session_timeout = duration(config, "kafka_session_timeout_ms");
   options.transaction_timeout = duration(config, "kafka_transaction_timeout_ms");
   options.request_timeout = duration(config, "kafka_request_timeout_ms");
+  options.erase_within = duration(config, "erase_within_ms");
   options.queue_bytes_max = static_cast<std::size_t>(config.integer("log_queue_bytes_max"));
   return options;
 }

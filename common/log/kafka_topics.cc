@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/erasure.h"
 #include "common/log/kafka_admin.h"
 #include "common/log/kafka_records.h"
 
@@ -47,7 +48,8 @@ Result<Kafka<rd_kafka_NewTopic_t>> new_topic(const KafkaClient& client, const To
   Kafka<rd_kafka_NewTopic_t> topic{rd_kafka_NewTopic_new(
       client.outside(spec.name).c_str(), spec.partitions, replication, reason, sizeof reason)};
   if (!topic) return rejected("make the topic " + spec.name + ": " + reason);
-  std::map<std::string, std::string> settings = kafka_topic_settings(spec);
+  std::map<std::string, std::string> settings =
+      kafka_topic_settings(spec, client.options().erase_within);
   if (wanted > 1) settings["min.insync.replicas"] = "2";
   for (const auto& [name, value] : settings) {
     rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str());
@@ -57,16 +59,22 @@ Result<Kafka<rd_kafka_NewTopic_t>> new_topic(const KafkaClient& client, const To
 
 }  // namespace
 
-std::map<std::string, std::string> kafka_topic_settings(const TopicSpec& spec) {
+std::map<std::string, std::string> kafka_topic_settings(const TopicSpec& spec,
+                                                        std::chrono::milliseconds erase_within) {
+  const std::chrono::milliseconds step = erasure_step(erase_within);
+  const std::chrono::milliseconds longest = std::min<std::chrono::milliseconds>(kRollMax, step);
   std::map<std::string, std::string> settings;
   if (spec.compacted) {
     settings = {{"cleanup.policy", "compact"},
                 {"min.cleanable.dirty.ratio", "0.1"},
+                {"segment.ms", std::to_string(longest.count())},
+                {"max.compaction.lag.ms", std::to_string(step.count())},
                 {"delete.retention.ms",
                  std::to_string(std::chrono::milliseconds{std::chrono::hours{24}}.count())}};
     if (!spec.expires) return settings;
   }
-  const auto roll = std::clamp(spec.retention / kRollsPerRetention, kRollMin, kRollMax);
+  const auto roll = std::clamp(spec.retention / kRollsPerRetention,
+                               std::min<std::chrono::milliseconds>(kRollMin, longest), longest);
   settings["cleanup.policy"] = spec.compacted ? "compact,delete" : "delete";
   settings["retention.ms"] = std::to_string(spec.retention.count());
   settings["segment.ms"] = std::to_string(roll.count());

@@ -51,6 +51,7 @@ class KafkaTopics {
 Result<std::int32_t> route(const KafkaTopics& topics, const Record& record);
 
 // The settings that a topic of the table has in the cluster, by Kafka's names.
-std::map<std::string, std::string> kafka_topic_settings(const TopicSpec& spec);
+std::map<std::string, std::string> kafka_topic_settings(const TopicSpec& spec,
+                                                        std::chrono::milliseconds erase_within);
 
 }  // namespace millrace

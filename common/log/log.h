@@ -148,6 +148,16 @@ class Log {
       std::string_view group, std::span<const TopicPartition> partitions) const;
   // One record, with its segments joined; empty when it is not there any more.
   virtual Result<std::optional<Record>> read_at(const Position& position) const = 0;
+
+  // Removes what stands before these offsets, of topics that are kept by time.
+  virtual Status trim(const Offsets& before) = 0;
+
+  // Makes what was superseded, trimmed or deleted leave the disk too. begin_purge() takes note of
+  // how much that is now, of these topics; purge() is true once no byte of it is left there, and
+  // until then wants to be called again. The embedded log does it, of all topics, and takes its
+  // time; Kafka's brokers do when they compact. Both block: not on an Asio thread.
+  virtual Result<Offsets> begin_purge(std::span<const std::string> topics) = 0;
+  virtual Result<bool> purge(const Offsets& begun) = 0;
 };
 
 // The part of a key before its first '\0': what a record is about. Records about the same stay in

@@ -218,6 +218,11 @@ class SegmentedLog final : public Log {
     if (is_earlier_segment(**record)) return std::optional<Record>{};
     return join_segments(base_, **record);
   }
+  Status trim(const Offsets& before) override { return base_.trim(before); }
+  Result<Offsets> begin_purge(std::span<const std::string> topics) override {
+    return base_.begin_purge(topics);
+  }
+  Result<bool> purge(const Offsets& begun) override { return base_.purge(begun); }
 
  private:
   Log& base_;

@@ -38,6 +38,7 @@ class LogTable final : public Table {
                         std::size_t limit) const override;
   bool catch_up(std::chrono::milliseconds wait) override;
   void when_applied(const Offsets& target, std::function<void(bool)> done) override;
+  Status purge() override { return store_->purge(); }
 
  private:
   struct Waiter {

@@ -53,6 +53,10 @@ class Table {
   // Calls `done(true)` on the table's thread once records before `target` are applied, or
   // `done(false)` when the table stops. For callers that must not block.
   virtual void when_applied(const Offsets& target, std::function<void(bool)> done) = 0;
+
+  // What was replaced or removed leaves the disk too. Writes the table anew: blocks, not on an Asio
+  // thread.
+  virtual Status purge() = 0;
 };
 
 // Starts the table's thread. Stops and joins when destroyed.

@@ -7,6 +7,7 @@
 
 #include "common/log/embedded_codec.h"
 #include "common/log/embedded_store.h"
+#include "common/log/purge_database.h"
 #include "common/logging.h"
 
 namespace millrace {
@@ -140,6 +141,12 @@ Status TableStore::write(const Changes& changes, const Offsets& positions) {
     return database_error("write to a table", directory_, status);
   }
   positions_ = positions;
+  return {};
+}
+
+Status TableStore::purge() {
+  const rocksdb::Status status = purge_all(*db_, families_);
+  if (!status.ok()) return database_error("purge a table", directory_, status);
   return {};
 }
 

@@ -31,6 +31,8 @@ class TableStore {
   const Offsets& positions() const { return positions_; }
   Status write(const Changes& changes, const Offsets& positions);
 
+  Status purge();  // any thread
+
   Result<std::optional<std::string>> get(std::string_view key) const;
   Result<std::vector<Table::Row>> scan(std::string_view prefix, std::string_view after,
                                        std::size_t limit) const;

@@ -54,6 +54,11 @@ class MemoryLog : public Log {
   Result<std::optional<Record>> read_at(const Position& position) const override {
     return view_->read_at(position);
   }
+  Status trim(const Offsets& before) override { return view_->trim(before); }
+  Result<Offsets> begin_purge(std::span<const std::string> topics) override {
+    return view_->begin_purge(topics);
+  }
+  Result<bool> purge(const Offsets& begun) override { return view_->purge(begun); }
 
  private:
   std::unique_ptr<rocksdb::Env> env_;

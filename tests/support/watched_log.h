@@ -56,6 +56,11 @@ class WatchedLog : public Log {
   Result<std::optional<Offset>> committed(std::string_view group,
                                           const TopicPartition& partition) const override;
   Result<std::optional<Record>> read_at(const Position& position) const override;
+  Status trim(const Offsets& before) override { return base_->trim(before); }
+  Result<Offsets> begin_purge(std::span<const std::string> topics) override {
+    return base_->begin_purge(topics);
+  }
+  Result<bool> purge(const Offsets& begun) override { return base_->purge(begun); }
 
  private:
   class Session;
