@@ -125,6 +125,7 @@ Record to_record(const Collection& collection) {
       .field("description", collection.description)
       .field("generation", std::int32_t{collection.generation});
   write_time(out, "created_at_ms", collection.created_at);
+  if (collection.retention_days > 0) out.field("retention_days", collection.retention_days);
   if (!collection.generations.empty()) {
     out.key("generations").begin_array();
     for (const Generation& each : collection.generations) write_one(out, each);
@@ -154,6 +155,7 @@ Result<Collection> collection_from(const Record& record) {
         in.required("description", collection.description);
         read_integer(in, "generation", collection.generation, 1);
         read_time(in, "created_at_ms", collection.created_at);
+        in.optional("retention_days", collection.retention_days, 1, Collection::kRetentionDaysMax);
         if (!in.optional_array("generations").exists()) return;
         read_objects(in, "generations", collection.generations, read_one);
         if (!in.failed()) check_generations(in, collection);

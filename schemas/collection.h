@@ -53,7 +53,9 @@ struct Collection {
   Clock::Wall created_at{};
   // By number, that which answers among them and alone `serving`. Empty: there is no other one.
   std::vector<Generation> generations = {};
+  std::int64_t retention_days = 0;  // then its documents are deleted; 0: never
   static constexpr std::size_t kGenerationsMax = 8;
+  static constexpr std::int64_t kRetentionDaysMax = 36'500;
 
   const Generation* find(int number) const;  // null: it has none of that number
   Generation* find(int number);

@@ -84,9 +84,10 @@ Record to_record(const TextEvent& event);
 Result<TextEvent> text_event_from(const Record& record);
 
 // Topic `document-events`: how far a revision has come. Each event is whole. A document's status is
-// the furthest of its events, as advances() orders them.
+// the furthest of its events, as advances() orders them. `deleted` when no search finds the
+// document any more, `erased` when its bytes are gone from the disks too.
 struct DocumentProgress {
-  enum class State { accepted, extracted, chunked, embedded, indexed, deleted, failed };
+  enum class State { accepted, extracted, chunked, embedded, indexed, deleted, failed, erased };
   DocumentRef document;
   State state = State::accepted;
   bool removal = false;  // this revision deletes the document
@@ -136,7 +137,8 @@ std::string progress_key(const DocumentProgress& progress);
 bool is_acceptance_key(std::string_view key);  // of an `accepted`, with which a document is gone
 Result<DocumentProgress> document_progress_from(const Record& record);
 
-// The event is before chunks, and so says the same of the document in every generation.
+// The event is before chunks, or after all of them, and so says the same of the document in every
+// generation.
 bool is_shared(const DocumentProgress& progress);
 // What an event of the first generation says of another one: all of it where it is shared, else
 // that the text is extracted.

@@ -9,13 +9,14 @@ namespace {
 
 using State = DocumentProgress::State;
 
-constexpr std::array<Named<State>, 7> kStates{{{"accepted", State::accepted},
+constexpr std::array<Named<State>, 8> kStates{{{"accepted", State::accepted},
                                                {"extracted", State::extracted},
                                                {"chunked", State::chunked},
                                                {"embedded", State::embedded},
                                                {"indexed", State::indexed},
                                                {"deleted", State::deleted},
-                                               {"failed", State::failed}}};
+                                               {"failed", State::failed},
+                                               {"erased", State::erased}}};
 
 constexpr std::string_view kSharedStage = "extractor";  // the last one before the generations'
 
@@ -34,9 +35,11 @@ int rank(State state) {
       return 4;
     case State::indexed:
     case State::deleted:
+      return 5;
+    case State::erased:
       break;
   }
-  return 5;
+  return 6;
 }
 
 }  // namespace
@@ -100,6 +103,7 @@ Result<DocumentProgress> document_progress_from(const Record& record) {
 
 bool is_shared(const DocumentProgress& progress) {
   if (progress.state == State::failed) return progress.error_stage == kSharedStage;
+  if (progress.state == State::erased) return true;
   return rank(progress.state) <= rank(State::extracted);
 }
 

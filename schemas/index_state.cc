@@ -79,6 +79,7 @@ Record to_record(const IndexState& state) {
     out.end_object();
   }
   out.end_array();
+  out.field("purged", state.purged);
   write_time(out, "at_ms", state.at);
   out.end_object();
   return make_event(topics::kIndexStates,
@@ -99,6 +100,7 @@ Result<IndexState> index_state_from(const Record& record) {
         read_integer(in, "memory_bytes", counts.memory_bytes, 0, kCountMax);
         read_integer(in, "merges", counts.merges, 0, kCountMax);
         read_collections(in, counts);
+        in.optional("purged", state.purged, 0);
         read_time(in, "at_ms", state.at);
       });
 }

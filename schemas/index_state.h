@@ -41,6 +41,8 @@ struct IndexState {
   Offset position = 0;  // in `embeddings.gN`: what stands before it is in the counts
   Clock::Wall at{};
   IndexCounts counts;
+  // What records before it have superseded is gone from the index's disk too.
+  Offset purged = 0;
   static constexpr std::string_view kType = "index-state";
   // Of one state, the first ones by name: no state is then so large that it becomes segments.
   static constexpr std::size_t kCollectionsMax = 3'000;

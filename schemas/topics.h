@@ -45,6 +45,13 @@ TopicSpec topic_spec(const TopicRow& row, std::int32_t partitions, int generatio
 // NAME of the first generation, NAME.gN of another one: groups and what goes with them.
 std::string of_generation(std::string_view name, int generation);
 
+// Stages' groups that others wait for; of another generation than the first of_generation().
+namespace groups {
+inline constexpr std::string_view kEmbedder = "embedder";
+inline constexpr std::string_view kSearcher = "searcher";
+inline constexpr std::string_view kAnswerer = "answerer";
+}  // namespace groups
+
 namespace topics {
 inline constexpr std::string_view kCollections = "collections";
 inline constexpr std::string_view kDocuments = "documents";

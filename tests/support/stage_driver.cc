@@ -36,6 +36,11 @@ StageDriver::StageDriver(std::unique_ptr<Stage> stage, StageDriverOptions option
   if (Status made = log_.create_topics(specs); !made) {
     throw std::runtime_error{"stage driver: " + made.error().message};
   }
+  // Beside them the next generation's, for tests that need one more topic of a kind.
+  const auto others = generation_topic_specs(options_.partitions, options_.generation + 1);
+  if (Status made = log_.create_topics(others); !made) {
+    throw std::runtime_error{"stage driver: " + made.error().message};
+  }
   if (options_.outputs.empty()) options_.outputs = names_of(specs);
   writer_ = log_.open_writer();
 }

@@ -273,11 +273,13 @@ Collection reindexed() {
                     .embedding_model = "all-MiniLM-L12-v2",
                     .chunk_tokens = 512},
        .since = at(6)}};
+  collection.retention_days = 30;
   return collection;
 }
 
 IndexState index_state() {
-  IndexState state{.generation = 3, .partition = 1, .position = 4711, .at = at(9), .counts = {}};
+  IndexState state{
+      .generation = 3, .partition = 1, .position = 4711, .at = at(9), .counts = {}, .purged = 4700};
   state.counts.all = {12, 345};
   state.counts.collections = {{"default", {2, 5}}, {"hand-books_2", {10, 340}}};
   state.counts.segments = 4;

@@ -108,11 +108,12 @@ TEST(Topics, are_specified_for_the_log) {
     EXPECT_TRUE(specs.at(name).durable) << name;
   }
   for (const char* name : {"collections", "documents", "texts", "embeddings.g2", "document-events",
-                           "index-states", "restores"}) {
+                           "index-states", "restores", "dead-letters", "transcripts"}) {
     EXPECT_TRUE(specs.at(name).compacted) << name;
   }
-  EXPECT_TRUE(specs.at("dead-letters").compacted);
-  for (const auto& [name, spec] : specs) EXPECT_EQ(spec.expires, name == "dead-letters") << name;
+  for (const auto& [name, spec] : specs) {
+    EXPECT_EQ(spec.expires, name == "dead-letters" || name == "transcripts") << name;
+  }
   EXPECT_EQ(specs.at("dead-letters").retention, std::chrono::days{30});
   EXPECT_EQ(specs.at("searches.g2").retention, std::chrono::minutes{10});
   EXPECT_EQ(specs.at("transcripts").retention, std::chrono::days{30});
