@@ -78,6 +78,7 @@ IndexSetOptions StageHost::index_options(std::int32_t dimensions) const {
   options.generation = kGeneration;
   options.partitions = static_cast<std::int32_t>(config_.integer("partitions"));
   options.dimensions = dimensions;
+  options.purge_after = purge_after(config_);
   return options;
 }
 

@@ -22,7 +22,8 @@ std::string name(std::string_view topic) { return std::string{topic}; }
 
 // Compacted topics whose records may be large.
 Topics swept_topics(int generation) {
-  return {name(topics::kDocuments), name(topics::kTexts), topics::embeddings(generation)};
+  return {name(topics::kDocuments), name(topics::kTexts), topics::embeddings(generation),
+          name(topics::kTranscripts)};
 }
 
 constexpr StageRow kStages[] = {

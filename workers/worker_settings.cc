@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "common/erasure.h"
 #include "workers/answerer/extractive_model.h"
 #include "workers/answerer/http_reranker.h"
 #include "workers/answerer/local_reranker.h"
@@ -46,6 +47,10 @@ OpenVinoOptions model_options(const Config& config) {
   options.encoders = count(config, "embedding_threads");
   options.batch_tokens = count(config, "embed_batch_tokens");
   return options;
+}
+
+milliseconds purge_after(const Config& config) {
+  return erasure_step(duration(config, "erase_within_ms"));
 }
 
 RunnerOptions runner_options(const Config& config) {

@@ -14,6 +14,7 @@ namespace millrace {
 
 // What the settings say, in the types of those who want to know.
 OpenVinoOptions model_options(const Config& config);
+std::chrono::milliseconds purge_after(const Config& config);  // of an index
 RunnerOptions runner_options(const Config& config);
 SandboxOptions sandbox_options(const Config& config);
 ChunkerOptions chunker_options(const Config& config, std::size_t max_tokens);

@@ -229,10 +229,10 @@ Status ChunkStore::each_staged(
   });
 }
 
-Result<std::vector<ChunkStore::Garbage>> ChunkStore::garbage() const {
+Result<std::vector<ChunkStore::Garbage>> ChunkStore::garbage(char prefix) const {
   std::vector<Garbage> found;
   const Status read =
-      each_row(*db_, rows_, 'g', [&](std::string_view key, std::string_view value) -> Status {
+      each_row(*db_, rows_, prefix, [&](std::string_view key, std::string_view value) -> Status {
         const std::optional<std::uint64_t> number = big_endian_from(key);
         Garbage& row = found.emplace_back();
         if (!number || !decode(value, row.ranges)) return damaged("a garbage row");

@@ -25,6 +25,7 @@ class StoreView;
 //   c N  chunk of slot N            r N  revision number N
 //   d K  document K                 s K NUL REVISION NUL N  staged batch N
 //   g N  slots of revision N that nothing refers to any more, still to be removed
+//   x N  those that were removed, and whose bytes may still be in the files
 //   n C  collection C                m    format, numbers, position
 // and in the column family `vectors`:  N  vector of slot N, float16, little-endian.
 // One thread writes; reading is free. Failures: `unavailable` from the disk, `fatal` for damage.
@@ -58,8 +59,13 @@ class ChunkStore {
     std::uint64_t revision_number = 0;
     std::vector<SlotRange> ranges;
   };
-  Result<std::vector<Garbage>> garbage() const;
+  Result<std::vector<Garbage>> garbage() const { return garbage('g'); }
   Status each_collection(const std::function<void(std::string_view, CollectionRow)>& visit) const;
+
+  // Makes the bytes of what was removed leave the files. False: something that is being read still
+  // needs them; try again. Blocks; any thread.
+  Result<bool> purge();
+  Result<bool> has_removed() const;  // what purge() has to do
 
   // A copy of everything written, by hard links where that can be; the directory must not exist.
   Status copy_to(const std::filesystem::path& directory) const;
@@ -71,6 +77,7 @@ class ChunkStore {
   friend class StoreBatch;
   friend class StoreView;
   ChunkStore() = default;
+  Result<std::vector<Garbage>> garbage(char prefix) const;
   Status load(std::int32_t dimensions);
   Status create(std::int32_t dimensions);
 

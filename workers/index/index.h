@@ -28,6 +28,8 @@ struct IndexOptions {
   VectorIndexOptions vectors = {};  // of the segments in files
   // So long after the last change the segments are made as few as it is worth.
   std::chrono::milliseconds quiet_after = std::chrono::seconds{30};
+  // So long after something was removed or replaced its bytes leave the files, by and by.
+  std::chrono::milliseconds purge_after = std::chrono::hours{6};
 };
 
 struct IndexSearch {
@@ -85,6 +87,13 @@ class PartitionIndex {
   // Questions that wait together are searched together; one result each.
   virtual std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const = 0;
   virtual IndexCounts counts() const = 0;  // looks at every file: not for each search
+
+  // Removes from the disk what nobody finds any more, texts, words, vectors and snapshots of it,
+  // where that has waited for IndexOptions::purge_after: begins it, or goes on with it, and does
+  // not wait. The runner's thread, every now and then. purged(): what records before this position
+  // have superseded is gone.
+  virtual Status purge_when_due() { return {}; }
+  virtual Offset purged() const { return 0; }
 
   // Returns once nothing is left to be written or merged: for tests and measurements.
   virtual Status settle() { return {}; }

@@ -26,6 +26,8 @@ IndexProbe::IndexProbe(MetricsRegistry& metrics, const MetricLabels& labels)
       memory_bytes{metrics.gauge("index_memory_bytes",
                                  "Bytes of segments in memory, mapped files included", labels)},
       merges_total{metrics.counter("index_merges_total", "Merges of segments", labels)},
+      purges_total{metrics.counter(
+          "index_purges_total", "Times that what was removed or replaced left the files", labels)},
       search_seconds{metrics.histogram("index_search_seconds", "One search, texts included", labels,
                                        seconds_buckets())},
       apply_seconds{metrics.histogram("index_apply_seconds", "One embeddings record", labels,

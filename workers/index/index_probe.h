@@ -16,6 +16,7 @@ struct IndexProbe {
   Gauge bytes;
   Gauge memory_bytes;
   Counter merges_total;
+  Counter purges_total;
   Histogram search_seconds;
   Histogram apply_seconds;
   Histogram seal_seconds;

@@ -27,6 +27,7 @@ Result<std::unique_ptr<IndexSet>> IndexSet::open(const IndexSetOptions& options,
       IndexOptions one;
       one.directory = options.directory / ("g" + generation) / ("partition-" + number);
       one.dimensions = options.dimensions;
+      one.purge_after = options.purge_after;
       one.labels = {{"generation", generation}, {"partition", number}};
       opened[partition].emplace(open_partition_index(one, metrics));
     }

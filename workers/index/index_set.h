@@ -13,6 +13,7 @@ struct IndexSetOptions {
   int generation = 1;
   std::int32_t partitions = 1;
   std::int32_t dimensions = 0;
+  std::chrono::milliseconds purge_after = std::chrono::hours{6};
 };
 
 // The partition indexes of one generation, all open for as long as it lives; shared by the stage

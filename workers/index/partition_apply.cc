@@ -304,6 +304,7 @@ void StoredPartitionIndex::flip(const Arrival& arrival, const DocumentRow& next,
 Status StoredPartitionIndex::write(StoreBatch& batch) {
   for (const ChunkStore::Garbage& superfluous : garbage_) batch.remove_garbage(superfluous);
   if (Status written = store_->write(batch); !written) return written;
+  if (!garbage_.empty() && !died_at_) died_at_ = system_clock().now();
   garbage_.clear();
   changed_ = true;
   return {};

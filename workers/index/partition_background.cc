@@ -49,9 +49,13 @@ Status StoredPartitionIndex::settle_quietly() {
   return merger_.settle();
 }
 
+StoredPartitionIndex::Choose StoredPartitionIndex::by_size(ChooseBySize choose) {
+  return [choose](const Segments& segments) { return choose(segments.sizes(), kMergedRowsMax); };
+}
+
 Result<bool> StoredPartitionIndex::seal(const std::stop_token& stop) {
   const Clock::Steady started = system_clock().now();
-  const Result<bool> made = make_segment(choose_seal, stop);
+  const Result<bool> made = make_segment(by_size(choose_seal), stop);
   if (!made || !*made) return made;
   const std::chrono::duration<double> seconds = system_clock().now() - started;
   probe_.seal_seconds.observe(seconds.count());
@@ -59,7 +63,7 @@ Result<bool> StoredPartitionIndex::seal(const std::stop_token& stop) {
   return made;
 }
 
-Result<bool> StoredPartitionIndex::merge(Choose choose, const std::stop_token& stop) {
+Result<bool> StoredPartitionIndex::merge(const Choose& choose, const std::stop_token& stop) {
   const Clock::Steady started = system_clock().now();
   const Result<bool> made = make_segment(choose, stop);
   if (!made || !*made) return made;
@@ -71,20 +75,22 @@ Result<bool> StoredPartitionIndex::merge(Choose choose, const std::stop_token& s
 }
 
 // Does one; false: nothing is to be done.
-Result<bool> StoredPartitionIndex::make_segment(Choose choose, const std::stop_token& stop) {
+Result<bool> StoredPartitionIndex::make_segment(const Choose& choose, const std::stop_token& stop) {
   std::optional<MergeChoice> choice;
   std::vector<SegmentSource> sources;
   std::optional<StoreView> view;
+  std::uint64_t name = 0;
   {
     const auto lock = lock_.read();
-    choice = choose(segments_.sizes(), kMergedRowsMax);
+    choice = choose(segments_);
     if (!choice) return false;
     sources = segments_.sources(*choice);
+    name = ++last_name_;           // here, so that a purge knows which rows may be dead in it
     view.emplace(store_->view());  // has all rows that are kept, whatever is removed from now on
   }
   // Files must not name slots that a power cut takes back: they would be given again.
   if (Status synced = store_->sync(); !synced) return synced.error();
-  const SegmentPlan plan{segments_directory() / folder_name(++last_name_), store_->index_id(),
+  const SegmentPlan plan{segments_directory() / folder_name(name), store_->index_id(),
                          static_cast<std::size_t>(options_.dimensions), options_.vectors};
   Result<std::shared_ptr<const SealedSegment>> made = build_segment(plan, sources, *view, stop);
   if (!made) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "workers/index/audiences.h"
 #include "workers/index/background.h"
 #include "workers/index/chunk_store.h"
@@ -42,6 +44,8 @@ class StoredPartitionIndex : public PartitionIndex {
   Status snapshot() override;
   std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const override;
   IndexCounts counts() const override;
+  Status purge_when_due() override;
+  Offset purged() const override { return purged_; }
   Status settle() override;
   Status settle_quietly() override;
 
@@ -101,13 +105,22 @@ class StoredPartitionIndex : public PartitionIndex {
   Status load_piece(SlotRange piece, std::uint32_t collection);
 
   // The threads that make segments: of what is frozen, and of others.
-  using Choose = std::optional<MergeChoice> (*)(std::span<const SegmentSize>, std::uint64_t);
+  using Choose = std::function<std::optional<MergeChoice>(const Segments&)>;
+  using ChooseBySize = std::optional<MergeChoice> (*)(std::span<const SegmentSize>, std::uint64_t);
+  static Choose by_size(ChooseBySize choose);
   Result<bool> seal(const std::stop_token& stop);
-  Result<bool> merge(Choose choose, const std::stop_token& stop);
-  Result<bool> make_segment(Choose choose, const std::stop_token& stop);
+  Result<bool> merge(const Choose& choose, const std::stop_token& stop);
+  Result<bool> make_segment(const Choose& choose, const std::stop_token& stop);
   Status replace(std::span<const SegmentSource> sources, std::shared_ptr<const SealedSegment> made);
   Status wait_for_room();
 
+  // Of what died: see partition_purge.cc.
+  Status begin_purge();
+  Status end_purge();
+  Result<bool> purge_some(const std::stop_token& stop);
+  Status note_removed();  // once, while opening
+
+  Status replace_snapshot();
   Status copy_to(const std::filesystem::path& directory);
   void note_damage(const Error& error) const;
   std::filesystem::path segments_directory() const { return options_.directory / "segments"; }
@@ -130,6 +143,13 @@ class StoredPartitionIndex : public PartitionIndex {
   std::atomic<std::uint64_t> segments_made_{0};
   std::uint64_t segments_copied_ = 0;  // segments_made_ at the last snapshot
   std::atomic<std::uint64_t> merges_{0};
+
+  enum class Purge { none, running, done };
+  std::atomic<Purge> purge_{Purge::none};
+  std::atomic<std::uint64_t> purge_names_{0};  // segments up to this one may hold what died
+  std::optional<Clock::Steady> died_at_;       // the first that no purge has covered
+  Offset purging_ = 0;                         // what the running one covers
+  Offset purged_ = 0;
 
   IndexProbe probe_;
 

@@ -41,6 +41,7 @@ Status StoredPartitionIndex::open() {
   std::vector<Needed> needed;
   if (Status loaded = load_rows(needed); !loaded) return loaded;
   if (Status loaded = load_segments(std::move(needed)); !loaded) return loaded;
+  if (Status noted = note_removed(); !noted) return noted;
   sealer_.wake();
   merger_.wake();
   probe_.bytes.set(static_cast<double>(tree_bytes(options_.directory)));
@@ -141,9 +142,12 @@ Status StoredPartitionIndex::load_segments(std::vector<Needed> needed) {
   Result<SealedSegments> segments = open_segments();
   if (!segments) return segments.error();
   sealer_.start([this](const std::stop_token& stop) { return seal(stop); });
-  merger_.start([this](const std::stop_token& stop) { return merge(choose_merge, stop); },
-                [this](const std::stop_token& stop) { return merge(choose_quiet_merge, stop); },
-                options_.quiet_after);
+  merger_.start(
+      [this](const std::stop_token& stop) {
+        return purge_ == Purge::running ? purge_some(stop) : merge(by_size(choose_merge), stop);
+      },
+      [this](const std::stop_token& stop) { return merge(by_size(choose_quiet_merge), stop); },
+      options_.quiet_after);
   std::size_t next = 0;
   for (std::shared_ptr<const SealedSegment>& segment : *segments) {
     const std::filesystem::path directory = segment->directory();

@@ -39,6 +39,12 @@ std::string manifest_of(std::string_view index_id, Offset position, std::int32_t
 Status StoredPartitionIndex::snapshot() {
   const std::uint64_t made = segments_made_;
   if (made == segments_copied_ || !store_->position()) return {};
+  if (Status replaced = replace_snapshot(); !replaced) return replaced;
+  segments_copied_ = made;
+  return {};
+}
+
+Status StoredPartitionIndex::replace_snapshot() {
   const Clock::Steady started = system_clock().now();
   const std::filesystem::path directory = options_.directory / "snapshots";
   const std::string name = new_ulid(system_clock());
@@ -51,7 +57,6 @@ Status StoredPartitionIndex::snapshot() {
     if (other == name) continue;
     if (Status removed = remove_tree(directory / other); !removed) return removed;
   }
-  segments_copied_ = made;
   const std::chrono::duration<double> seconds = system_clock().now() - started;
   probe_.snapshot_seconds.observe(seconds.count());
   return {};

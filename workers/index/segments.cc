@@ -225,6 +225,20 @@ std::size_t Segments::frozen() const {
       std::ranges::count_if(entries_, [](const Entry& entry) { return entry.frozen; }));
 }
 
+void Segments::freeze_dead() {
+  if (!entries_.empty() && entries_.back().dead > 0) freeze();
+}
+
+std::optional<MergeChoice> Segments::dead_among(const IsOld& is_old) const {
+  for (std::size_t at = 0; at < entries_.size(); ++at) {
+    const Entry& entry = entries_[at];
+    if (entry.sealed != nullptr && entry.dead > 0 && is_old(*entry.sealed)) {
+      return MergeChoice{at, 1};
+    }
+  }
+  return std::nullopt;
+}
+
 std::uint64_t Segments::dead() const {
   std::uint64_t sum = 0;
   for (const Entry& entry : entries_) sum += entry.dead;

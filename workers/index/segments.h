@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +47,7 @@ class Segments {
   GrowingSegment* growing();
   void begin(std::shared_ptr<GrowingSegment> segment);  // freezes the one before
   void freeze();
+  void freeze_dead();  // where some of its rows are dead
   // Counts a row that was added to growing(): nobody sees it.
   void count_row();
   // Behind all others; its rows are dead until set_audience().
@@ -68,6 +71,9 @@ class Segments {
   std::size_t size() const { return entries_.size(); }
   std::size_t frozen() const;
   std::uint64_t dead() const;
+  // A sealed one with dead rows among those that `is_old`.
+  using IsOld = std::function<bool(const SealedSegment&)>;
+  std::optional<MergeChoice> dead_among(const IsOld& is_old) const;
   std::uint64_t memory_bytes() const;  // about; mapped files included
 
  private:

@@ -42,6 +42,7 @@ void StoreBatch::remove_garbage(const ChunkStore::Garbage& garbage) {
   }
   batch_.Delete(store_.rows_, number_key('r', garbage.revision_number));
   batch_.Delete(store_.rows_, number_key('g', garbage.revision_number));
+  batch_.Put(store_.rows_, number_key('x', garbage.revision_number), encode(garbage.ranges));
 }
 
 StoreView::StoreView(const ChunkStore& store)

@@ -113,16 +113,22 @@ Outputs Indexer::report(const std::vector<TopicPartition>& assigned) {
   if (assigned.empty() || clock_.now() < next_report_) return outputs;
   next_report_ = clock_.now() + kReportInterval;
   for (const TopicPartition& source : assigned) {
-    const PartitionIndex* index = indexes_.find(source.partition);
+    PartitionIndex* index = indexes_.find(source.partition);
     if (index == nullptr) continue;  // fatal when its first record comes
+    if (Status purged = index->purge_when_due(); !purged) {
+      // It is tried again at the next report.
+      log_event(LogLevel::warning, "index_purge_failed",
+                {{"partition", source.partition}, {"error", purged.error().message}});
+    }
     IndexState state{.generation = indexes_.generation(),
                      .partition = source.partition,
                      .position = index->restored().value_or(0),
                      .at = clock_.wall_now(),
-                     .counts = index->counts()};
+                     .counts = index->counts(),
+                     .purged = index->purged()};
     const auto known = reported_.find(source.partition);
     if (known != reported_.end() && known->second.position == state.position &&
-        known->second.counts == state.counts) {
+        known->second.counts == state.counts && known->second.purged == state.purged) {
       continue;
     }
     outputs.push_back(to_record(state));
