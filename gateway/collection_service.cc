@@ -43,8 +43,9 @@ net::awaitable<std::vector<Collection>> LogCollectionService::list(const Caller&
   co_return visible;
 }
 
-net::awaitable<Reply<CollectionService::Stored>> LogCollectionService::put(
-    const Caller& caller, std::string name, std::optional<std::string> description) {
+net::awaitable<Reply<CollectionService::Stored>> LogCollectionService::put(const Caller& caller,
+                                                                           std::string name,
+                                                                           Change change) {
   const auto known = find_collection(backend_, name);
   Stored stored;
   stored.created = !known;
@@ -55,7 +56,8 @@ net::awaitable<Reply<CollectionService::Stored>> LogCollectionService::put(
     stored.collection.generation = backend_.options.generation;
     stored.collection.created_at = backend_.clock.wall_now();
   }
-  if (description) stored.collection.description = std::move(*description);
+  if (change.description) stored.collection.description = std::move(*change.description);
+  if (change.retention_days) stored.collection.retention_days = *change.retention_days;
   std::vector<Record> records;
   records.push_back(to_record(stored.collection));
   records.back().set_header(headers::kTraceparent, caller.traceparent);

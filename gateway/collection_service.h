@@ -12,8 +12,7 @@ class LogCollectionService final : public CollectionService {
 
   Reply<Collection> get(const std::string& name) override;
   net::awaitable<std::vector<Collection>> list(const Caller& caller) override;
-  net::awaitable<Reply<Stored>> put(const Caller& caller, std::string name,
-                                    std::optional<std::string> description) override;
+  net::awaitable<Reply<Stored>> put(const Caller& caller, std::string name, Change change) override;
   net::awaitable<Reply<std::int64_t>> remove(const Caller& caller, std::string name) override;
   net::awaitable<std::optional<IndexCounts>> index(const Caller& caller, int generation) override;
 

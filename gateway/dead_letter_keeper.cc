@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "common/logging.h"
@@ -47,7 +48,9 @@ DeadLetterKeeper::DeadLetterKeeper(const Backend& backend, MetricsRegistry& metr
   }
 }
 
-void DeadLetterKeeper::start(net::io_context& io) { net::co_spawn(io, run(), net::detached); }
+void DeadLetterKeeper::start(net::io_context& io) {
+  net::co_spawn(net::make_strand(io), run(), net::detached);
+}
 
 net::awaitable<void> DeadLetterKeeper::run() {
   const auto executor = co_await net::this_coro::executor;

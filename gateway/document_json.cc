@@ -11,8 +11,12 @@ std::string status_url(std::string_view collection, std::string_view document_id
 }
 
 bool is_final(DocumentProgress::State state) {
-  return state == DocumentProgress::State::indexed || state == DocumentProgress::State::deleted ||
+  return state == DocumentProgress::State::indexed || is_gone(state) ||
          state == DocumentProgress::State::failed;
+}
+
+bool is_gone(DocumentProgress::State state) {
+  return state == DocumentProgress::State::deleted || state == DocumentProgress::State::erased;
 }
 
 void write_json(json::Writer& out, const DocumentStatus& status) {

@@ -14,5 +14,6 @@ std::string status_url(std::string_view collection, std::string_view document_id
 
 // Nothing more will happen to this revision.
 bool is_final(DocumentProgress::State state);
+bool is_gone(DocumentProgress::State state);  // deleted, erased or not yet
 
 }  // namespace millrace

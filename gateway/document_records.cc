@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "common/ids.h"
+#include "schemas/erasure.h"
 
 namespace millrace {
 namespace {
@@ -63,11 +64,10 @@ DocumentRecords removal_records(const Clock& clock, const std::string& tracepare
   for (const DocumentRef& document : documents) {
     DocumentEvent event;
     event.operation = DocumentEvent::Operation::remove;
-    event.document = document;
+    event.document = without_content(document);
     event.document.sequence = -1;
     event.document.revision = new_ulid(clock);
     event.document.accepted_at = clock.wall_now();
-    event.document.bytes = 0;
     add(out, std::move(event), traceparent);
   }
   return out;

@@ -31,7 +31,7 @@ net::awaitable<std::optional<Problem>> LogDocumentService::check_resend(const Do
   }
   const DocumentProgress& progress = now->progress;
   if (progress.document.revision != failed.revision) {
-    const bool gone = progress.removal || progress.state == DocumentProgress::State::deleted;
+    const bool gone = progress.removal || is_gone(progress.state);
     co_return Refusal{
         conflict("the " + named(failed) + " was " + (gone ? "deleted" : "replaced by revision ") +
                  (gone ? "" : progress.document.revision) +

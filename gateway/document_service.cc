@@ -39,8 +39,8 @@ DocumentPage scan_page(const Table& table, const std::string& collection, int ge
     for (const Table::Row& row : rows) {
       const bool enough = ++seen >= kScanRowsMax;
       const auto head = stored_document_head(row.value, generation);
-      const bool listed = head && (wanted.state ? head->state == *wanted.state
-                                                : head->state != DocumentProgress::State::deleted);
+      const bool listed =
+          head && (wanted.state ? head->state == *wanted.state : !is_gone(head->state));
       if (!listed && !enough) continue;
       auto document = document_from_row(row.key, row.value, generation);
       if (!document || !principal.may_read(document->progress.document.allow)) continue;
@@ -204,7 +204,7 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
                                                                    std::string collection,
                                                                    std::string document_id) {
   const auto found = find(collection, document_id);
-  const bool gone = !found || found->progress.state == DocumentProgress::State::deleted ||
+  const bool gone = !found || is_gone(found->progress.state) ||
                     !caller.principal.may_read(found->progress.document.allow);
   if (gone) co_return Reply<AcceptedDocument>{unknown_document(collection, document_id)};
   const std::vector<DocumentRef> documents{found->progress.document};
@@ -213,6 +213,13 @@ net::awaitable<Reply<AcceptedDocument>> LogDocumentService::remove(const Caller&
   const Stored stored = co_await store(caller, std::move(removal));
   if (!stored) co_return Reply<AcceptedDocument>{problem_from(stored.error())};
   co_return Reply<AcceptedDocument>{std::move(accepted)};
+}
+
+net::awaitable<Status> LogDocumentService::remove_all(const Caller& caller,
+                                                      const std::vector<DocumentRef>& documents) {
+  DocumentRecords removal = removal_records(backend_.clock, caller.traceparent, documents);
+  const Stored stored = co_await store(caller, std::move(removal));
+  co_return stored ? Status{} : Status{stored.error()};
 }
 
 net::awaitable<Reply<std::int64_t>> LogDocumentService::clear(const Caller& caller,

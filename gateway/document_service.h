@@ -36,6 +36,10 @@ class LogDocumentService final : public DocumentService {
                                       std::chrono::milliseconds wait) override;
   net::awaitable<CollectionCounts> counts(const Caller& caller, std::string collection) override;
 
+  // Asks for the removal of these, whoever may see them.
+  net::awaitable<Status> remove_all(const Caller& caller,
+                                    const std::vector<DocumentRef>& documents);
+
   // Accepts the document of `failed` again, as a new revision that names the dead letter it comes
   // from. Conflict unless `failed` is still what the document is: replaced, deleted or indexed
   // since, it must not come back. Where the new revision stands in `documents`.

@@ -27,7 +27,7 @@ CollectionCounts count_rows(const Table& table, const std::string& collection, i
   CollectionCounts counts;
   for_each_document(table, collection, [&](const Table::Row& row) {
     const auto head = stored_document_head(row.value, generation);
-    if (!head || head->state == DocumentProgress::State::deleted) return;
+    if (!head || is_gone(head->state)) return;
     if (!principal.sees_everything && !may_read(principal, row, generation)) return;
     ++counts.documents;
     if (head->state == DocumentProgress::State::indexed) {

@@ -14,6 +14,8 @@
 #include "gateway/dead_letter_keeper.h"
 #include "gateway/dead_letter_service.h"
 #include "gateway/document_service.h"
+#include "gateway/eraser.h"
+#include "gateway/erasure_check.h"
 #include "gateway/generation_keeper.h"
 #include "gateway/generation_service.h"
 #include "gateway/lag_watch.h"
@@ -127,6 +129,8 @@ class LogGateway final : public Gateway {
   std::unique_ptr<DeadLetterKeeper> keeper_;
   std::unique_ptr<GenerationKeeper> generation_keeper_;
   std::unique_ptr<LagWatch> lag_;
+  std::unique_ptr<Eraser> eraser_;
+  std::unique_ptr<LogErasureService> erasures_;
   std::unique_ptr<LogBackupService> backups_;
   std::optional<Services> services_;
   std::unique_ptr<net::io_context> io_;
@@ -179,12 +183,14 @@ Status LogGateway::make_services() {
   keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
   generation_keeper_ = std::make_unique<GenerationKeeper>(backend, *generations_, metrics_);
   lag_ = std::make_unique<LagWatch>(log_, *tables_.collections, clock_, metrics_);
+  eraser_ = std::make_unique<Eraser>(backend, *documents_, metrics_);
+  erasures_ = std::make_unique<LogErasureService>(backend);
   auto backups = LogBackupService::make(options_.backups, backend, metrics_);
   if (!backups) return backups.error();
   backups_ = std::move(*backups);
   services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
-                             *dead_letters_, *backups_, idempotency_, metrics_, readiness_, clock_,
-                             *pool_});
+                             *dead_letters_, *backups_, *erasures_, idempotency_, metrics_,
+                             readiness_, clock_, *pool_});
   return {};
 }
 
@@ -207,6 +213,7 @@ Status LogGateway::begin() {
   watch_tables();
   keeper_->start(*io_);
   generation_keeper_->start(*io_);
+  eraser_->start(*io_);
   backups_->start();
   lag_->start();
   run_threads();
@@ -261,6 +268,7 @@ void LogGateway::stop(std::chrono::milliseconds grace) {
   if (io_) io_->stop();
   threads_.clear();  // joins
   if (pool_) pool_->join();
+  if (eraser_) eraser_->stop();
   tables_ = {};
   if (appender_) appender_->wait_idle();
   server_.reset();  // its acceptor belongs to io_

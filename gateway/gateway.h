@@ -44,6 +44,7 @@ struct GatewayOptions {
   std::size_t question_bytes_max = 8U << 10U;
   std::size_t documents_per_request_max = 1'000;
   BackupSettings backups;
+  std::chrono::milliseconds erase_within{std::chrono::hours{48}};
 };
 
 // The HTTP side: routes, sessions, tables and hubs, on threads of its own. Knows the log only;

@@ -46,6 +46,7 @@ GatewayOptions gateway_options(const Config& config, int generation) {
   options.top_k_max = config.integer("top_k_max");
   options.question_bytes_max = count(config, "question_bytes_max");
   options.documents_per_request_max = count(config, "documents_per_request_max");
+  options.erase_within = duration(config, "erase_within_ms");
   options.backups.to = config.text("backup_to");
   options.backups.s3 = s3_options(config);
   options.backups.every = std::chrono::hours{config.integer("backup_every_hours")};

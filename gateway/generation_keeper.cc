@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <set>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "gateway/mailbox.h"
 #include "gateway/stored_event.h"
 #include "schemas/chunk.h"
+#include "schemas/erasure.h"
 #include "schemas/topics.h"
 
 namespace millrace {
@@ -45,7 +47,9 @@ GenerationKeeper::GenerationKeeper(const Backend& backend, GenerationService& ge
   }
 }
 
-void GenerationKeeper::start(net::io_context& io) { net::co_spawn(io, run(), net::detached); }
+void GenerationKeeper::start(net::io_context& io) {
+  net::co_spawn(net::make_strand(io), run(), net::detached);
+}
 
 net::awaitable<void> GenerationKeeper::run() {
   net::steady_timer timer{co_await net::this_coro::executor};
@@ -162,7 +166,7 @@ std::vector<Record> GenerationKeeper::removals_from_first(const std::string& col
     const auto status = document_from_row(row.key, row.value, kGeneration);
     if (!status) return;
     ChunkEvent removal;
-    removal.document = status->progress.document;
+    removal.document = without_content(status->progress.document);
     removal.document.revision = new_ulid(backend_.clock);
     removal.removed = true;
     removals.push_back(to_record(removal, kGeneration));

@@ -60,6 +60,7 @@ void ProgressHub::take(const Record& record) {
   PlacedProgressPtr& newest = newest_[newest_key(placed->progress)];
   if (newest && !advances(newest->progress, placed->progress)) return;
   newest = placed;
+  if (placed->progress.state == DocumentProgress::State::erased) forget_before(placed->progress);
   for (const Client& client : clients_) {
     if (!client.topic.matches(placed->progress.document)) continue;
     const auto live = client.live.lock();
@@ -96,6 +97,18 @@ std::optional<std::size_t> ProgressHub::place_after(const StreamPosition& positi
   if (known != ring_.rend()) return static_cast<std::size_t>(ring_.rend() - known);
   const bool since_the_start = !begins_.empty() && position.offset >= begins_[partition];
   return since_the_start ? std::optional<std::size_t>{0} : std::nullopt;
+}
+
+// What was said of the document before it was erased.
+void ProgressHub::forget_before(const DocumentProgress& erased) {
+  std::erase_if(ring_, [&](const PlacedProgressPtr& each) {
+    const DocumentRef& document = each->progress.document;
+    const bool is_old = document.sequence < erased.document.sequence &&
+                        document.document_id == erased.document.document_id &&
+                        document.collection == erased.document.collection;
+    if (is_old) ring_bytes_ -= each->bytes;
+    return is_old;
+  });
 }
 
 ProgressHub::Subscription ProgressHub::subscribe(Topic topic, std::optional<StreamPosition> after,

@@ -69,6 +69,7 @@ class ProgressHub {
   void take(const Record& record);
   void forget(const std::string& key);
   void forget_oldest();
+  void forget_before(const DocumentProgress& erased);
   // Where in ring_ that begins which came after `position`; nothing where that is not known. The
   // record itself need not be there: when a state is told twice, compaction leaves one record of
   // the two, and a table that reads at another moment may have met the other one.

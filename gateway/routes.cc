@@ -6,6 +6,7 @@
 #include "gateway/handlers/collections.h"
 #include "gateway/handlers/dead_letters.h"
 #include "gateway/handlers/documents.h"
+#include "gateway/handlers/erasures.h"
 #include "gateway/handlers/generations.h"
 #include "gateway/handlers/health.h"
 #include "gateway/handlers/pages.h"
@@ -37,6 +38,7 @@ constexpr Route kRoutes[] = {
     {Verb::remove, "/v1/collections/{c}/documents/{id}", &delete_document, Role::writer},
     {Verb::get,    "/v1/collections/{c}/documents/{id}/events", &stream_document, Role::reader, kNone, "last_event_id"},
     {Verb::get,    "/v1/collections/{c}/documents/{id}/text", &get_document_text, Role::reader, kNone, "revision,start,end,context"},
+    {Verb::post,   "/v1/collections/{c}/erasure-check", &post_erasure_check, Role::admin, kJson},
     {Verb::post,   "/v1/collections/{c}/reindex", &post_reindex, Role::admin, kJson},
     {Verb::get,    "/v1/collections/{c}/generations", &list_generations, Role::admin},
     {Verb::get,    "/v1/collections/{c}/generations/{n}/events", &stream_generation, Role::admin},

@@ -12,6 +12,7 @@
 #include "gateway/backups.h"
 #include "gateway/counts.h"
 #include "gateway/dead_letters.h"
+#include "gateway/erasures.h"
 #include "gateway/gateway.h"
 #include "gateway/generations.h"
 #include "gateway/http_types.h"
@@ -111,8 +112,12 @@ class CollectionService {
     Collection collection;
     bool created = false;
   };
+  struct Change {  // what is left out stays as it is
+    std::optional<std::string> description;
+    std::optional<std::int64_t> retention_days;  // 0: for good
+  };
   virtual net::awaitable<Reply<Stored>> put(const Caller& caller, std::string name,
-                                            std::optional<std::string> description) = 0;
+                                            Change change) = 0;
   // Removes its documents, then its settings; how many documents.
   virtual net::awaitable<Reply<std::int64_t>> remove(const Caller& caller, std::string name) = 0;
   // Of a generation's index, as the indexers wrote last. Empty: only who sees every document of
@@ -129,6 +134,7 @@ struct Services {
   QueryService& queries;
   DeadLetterService& dead_letters;
   BackupService& backups;
+  ErasureService& erasures;
   IdempotencyCache& idempotency;
   MetricsRegistry& metrics;
   Readiness& readiness;

@@ -168,6 +168,26 @@ std::optional<DocumentStatus> document_from_row(std::string_view key, std::strin
   return DocumentStatus{std::move(*progress), chosen->head.position.text()};
 }
 
+bool is_deleted_everywhere(std::string_view row, const Collection* collection) {
+  const std::vector<Entry> entries = split_entries(row);
+  std::int64_t newest = -1;
+  for (const Entry& each : entries) newest = std::max(newest, each.head.sequence);
+  const auto is_deleted = [newest](const Entry& each) {
+    return each.head.sequence == newest && each.head.state == DocumentProgress::State::deleted;
+  };
+  return std::ranges::any_of(entries, is_deleted) &&
+         std::ranges::all_of(entries, [&](const Entry& each) {
+           const bool counts = collection != nullptr && collection->is_in(each.generation);
+           return !counts || is_deleted(each);
+         });
+}
+
+std::vector<int> generations_in(std::string_view row) {
+  std::vector<int> generations;
+  for (const Entry& each : split_entries(row)) generations.push_back(each.generation);
+  return generations;
+}
+
 std::optional<StoredHead> stored_text_head(std::string_view row) {
   std::string_view head = split_row(row).head;
   StoredHead stored;

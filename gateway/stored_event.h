@@ -35,6 +35,10 @@ struct StoredHead {
 std::optional<StoredHead> stored_document_head(std::string_view row, int generation);
 std::optional<DocumentStatus> document_from_row(std::string_view key, std::string_view row,
                                                 int generation);
+// No search finds the document in any generation that `collection` has; null: nobody knows them any
+// more.
+bool is_deleted_everywhere(std::string_view row, const Collection* collection);
+std::vector<int> generations_in(std::string_view row);  // that have told of the document
 std::optional<StoredHead> stored_text_head(std::string_view row);
 std::optional<Collection> collection_from_row(std::string_view key, std::string_view row);
 std::optional<IndexState> index_from_row(std::string_view key, std::string_view row);

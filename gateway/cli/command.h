@@ -38,6 +38,7 @@ void add_topics_command(CLI::App& app, CommandRun& run);
 void add_dead_letters_command(CLI::App& app, CommandRun& run);
 void add_backup_command(CLI::App& app, CommandRun& run);
 void add_backups_command(CLI::App& app, CommandRun& run);
+void add_erase_command(CLI::App& app, CommandRun& run);
 void add_restore_command(CLI::App& app, CommandRun& run);
 
 // What every client command takes: --server, --api-key, --collection, --json.

@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   millrace::add_dead_letters_command(app, run);
   millrace::add_backup_command(app, run);
   millrace::add_backups_command(app, run);
+  millrace::add_erase_command(app, run);
   millrace::add_restore_command(app, run);
   try {
     app.parse(argc, argv);

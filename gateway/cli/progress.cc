@@ -13,7 +13,7 @@ namespace millrace {
 namespace {
 
 bool final_state(std::string_view state) {
-  return state == "indexed" || state == "failed" || state == "deleted";
+  return state == "indexed" || state == "failed" || state == "deleted" || state == "erased";
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ void write_collection(json::Writer& out, const Collection& collection,
       .field("name", collection.name)
       .field("description", collection.description)
       .field("generation", static_cast<std::int64_t>(collection.generation));
+  if (collection.retention_days > 0) out.field("retention_days", collection.retention_days);
   if (collection.created_at != Clock::Wall{}) {
     out.field("created_at", format_time(collection.created_at));
   }
@@ -76,14 +77,17 @@ net::awaitable<Response> put_collection(const Request& request, Services& servic
   std::string description;
   json::ObjectReader in{body->root(), "collection"};
   const bool given = in.optional("description", description);
+  std::int64_t retention_days = 0;
+  const bool kept = in.optional("retention_days", retention_days, 0, Collection::kRetentionDaysMax);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
   if (description.size() > kDescriptionBytesMax) {
     co_return Response{bad_field("description", "is longer than 4096 bytes")};
   }
-  std::optional<std::string> wanted;
-  if (given) wanted = std::move(description);
+  CollectionService::Change change;
+  if (given) change.description = std::move(description);
+  if (kept) change.retention_days = retention_days;
   const auto stored =
-      co_await services.collections.put(request.caller, request.param("c"), std::move(wanted));
+      co_await services.collections.put(request.caller, request.param("c"), std::move(change));
   if (!stored) co_return Response{stored.error()};
   const CollectionCounts counts =
       co_await services.documents.counts(request.caller, stored->collection.name);

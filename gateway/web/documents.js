@@ -8,6 +8,7 @@ const UPLOADS_AT_ONCE = 3;
 const FILES_MAX = 5000;
 const PAGE = 100;
 const STEPS = ["accepted", "extracted", "chunked", "embedded", "indexed"];
+const GONE = ["deleted", "erased"];
 const WORDS = {
   waiting: "waiting",
   uploading: "uploading",
@@ -17,6 +18,7 @@ const WORDS = {
   embedded: "embedded",
   indexed: "ready",
   deleted: "deleted",
+  erased: "erased",
   failed: "failed",
 };
 
@@ -45,7 +47,7 @@ function apply(status) {
     early.set(status.revision, status);
     if (early.size > EARLY_MAX) early.delete(early.keys().next().value);
   }
-  if (status.state === "deleted") forget(status.id);
+  if (GONE.includes(status.state)) forget(status.id);
   else show(status, true);
   countSoon();
 }
@@ -58,7 +60,7 @@ function follow() {
   followEvents(`${collectionPath(collection)}/events`, {
     signal,
     onEvent: (event) => {
-      if (STEPS.includes(event.name) || event.name === "deleted" || event.name === "failed") {
+      if (STEPS.includes(event.name) || GONE.includes(event.name) || event.name === "failed") {
         apply(JSON.parse(event.data));
       } else if (event.name === "reset") {
         reload();  // what happened in between is not kept any more
@@ -197,7 +199,7 @@ export async function openCollection(name) {
 function drawUpload(upload) {
   const { row, state } = upload;
   const failed = state === "failed";
-  const busy = !failed && state !== "indexed" && state !== "deleted";
+  const busy = !failed && state !== "indexed" && !GONE.includes(state);
   const detail = failed ? `${WORDS.failed}: ${upload.error}` : WORDS[state] || state;
   row.replaceChildren(
     element("span", { className: "row-name", text: upload.name }),
@@ -301,7 +303,7 @@ function add(files) {
 
 function clearFinished() {
   for (let i = uploads.length - 1; i >= 0; i -= 1) {
-    if (!["indexed", "failed", "deleted"].includes(uploads[i].state)) continue;
+    if (!["indexed", "failed", ...GONE].includes(uploads[i].state)) continue;
     uploads[i].row.remove();
     uploads.splice(i, 1);
   }

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.parse
 
+FINAL = ("indexed", "deleted", "failed", "erased")
 IDLE_SECONDS_MAX = 30  # half of idle_timeout_ms
 MILLRACE = os.environ.get("MILLRACE", "build/millrace")
 
@@ -142,17 +143,16 @@ class Client:
         may know of an end before the table of documents does, which counts and statuses come from.
         """
         states = {}
-        final = ("indexed", "deleted", "failed")
         deadline = time.monotonic() + limit
         for document_id in document_ids:
             state = self.status(document_id)["state"]
-            if state not in final:
+            if state not in FINAL:
                 path = f"{self.base}/documents/{urllib.parse.quote(document_id, safe='')}/events"
                 for event, _, data in self.events(path, deadline=deadline):
                     state = event
-                    if event in final:
+                    if event in FINAL:
                         break
-                while self.status(document_id)["state"] not in final:
+                while self.status(document_id)["state"] not in FINAL:
                     assert time.monotonic() < deadline, (document_id, self.status(document_id))
             states[document_id] = state
         return states

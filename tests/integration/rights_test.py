@@ -199,6 +199,14 @@ def generations(caller, path):
     return [str(each) for each in answers]
 
 
+@reads("post /v1/collections/{c}/erasure-check", same_for_all=True)
+def erasure_check(caller, path):
+    """It finds the documents of every collection."""
+    answer = caller.exchange("POST", path.format(c="default"), {"documents": list(HIDDEN)})
+    assert answer[0] == 403, answer
+    return str(answer)
+
+
 @reads("post /v1/backups", "get /v1/backups", same_for_all=True)
 def backups(caller, path):
     """Of every collection, and how many bytes they are."""

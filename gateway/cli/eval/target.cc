@@ -28,7 +28,8 @@ double milliseconds_since(Clock::Steady began) {
 struct DocumentProgress {
   std::string state;
   std::string error;
-  bool settled() const { return state == "indexed" || state == "failed" || state == "deleted"; }
+  bool gone() const { return state == "deleted" || state == "erased"; }
+  bool settled() const { return state == "indexed" || state == "failed" || gone(); }
 
   bool on_event(const ServerSentEvent& event) {
     state = event.event;
@@ -112,7 +113,7 @@ asio::awaitable<Result<std::string>> Target::settle(const std::string& document_
     };
     const Result<HttpResponse> response = co_await http_exchange(events, on_body);
     if (progress.settled()) {
-      if (progress.state == "deleted") co_return rejected(document_id + ": was deleted meanwhile");
+      if (progress.gone()) co_return rejected(document_id + ": was deleted meanwhile");
       co_return progress.error;
     }
     const bool refused = response && response->status >= 400 && !is_overload(response->status);
