@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test test-deploy lint bench sanitize chaos reindex-load
+.PHONY: help setup setup-tests build run test test-deploy image up down lint bench sanitize chaos reindex-load
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -13,6 +13,8 @@ help:
 	@echo 'make test    install what is missing, build, run every test'
 	@echo 'make test-deploy  of these, those of alerts, dashboards, workflows, image and manifests'
 	@echo 'make build   build/millrace, build/millrace-gateway, build/millrace-worker'
+	@echo 'make image   the container image millrace:local, with docker'
+	@echo 'make up      Kafka, millrace, Prometheus, Grafana, … in containers of it; PROFILES=core; make down'
 	@echo 'make bench   measure; writes build/bench.json'
 	@echo 'make chaos   everything breaks over three brokers, for MINUTES=10, repeatable with SEED=…'
 	@echo 'make reindex-load  a generation is built of thousands of documents that change; REINDEX_FLAGS'
@@ -40,6 +42,21 @@ test: setup-tests build/release/build.ninja
 
 test-deploy: setup-tests build
 	ctest --test-dir build/release --output-on-failure --no-tests=error -L '^deploy$$'
+
+# docker compose, or what speaks its language. PROFILES=core is without Prometheus and the rest.
+COMPOSE ?= docker compose
+PROFILES ?= core,observability,edge
+compose = cd compose && $(if $(findstring observability,$(PROFILES)),,OTEL_EXPORTER_OTLP_ENDPOINT= )COMPOSE_PROFILES='$(PROFILES)' $(COMPOSE)
+
+image:
+	.ci/image build '$(or $(MILLRACE_IMAGE),millrace:local)'
+
+up:
+	compose/make-secrets
+	$(compose) up --detach --wait
+
+down:
+	$(compose) down
 
 sanitize:
 	.ci/sanitize asan

@@ -32,7 +32,9 @@ class PrometheusTest(unittest.TestCase):
     def test_takes_the_rules_and_the_scrape_file(self):
         self.assert_passes("promtool", "check", "rules", RULES)
         for config in sorted((COMPOSE / "prometheus").glob("prometheus*.yml")):
-            self.assert_passes("promtool", "check", "config", config)
+            # What runs in containers names secrets that are made there.
+            syntax = ["--syntax-only"] if "compose" in config.name else []
+            self.assert_passes("promtool", "check", "config", *syntax, config)
 
     def test_fires_as_the_cases_say(self):
         self.assertTrue(CASES)
