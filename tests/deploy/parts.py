@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PARTS = pathlib.Path(os.environ.get("MILLRACE_PARTS", ROOT / "build/parts"))
+PARTS = pathlib.Path(os.environ.get("TEST_PARTS", ROOT / "build/parts"))
 
 
 def tool(name):
