@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include "common/otlp_headers.h"
+
 namespace millrace {
 namespace {
 
@@ -138,6 +140,8 @@ bool is_kafka_name_or_empty(std::string_view text) {
   return text.size() <= kBytesMax && text.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
+bool is_header_list(std::string_view text) { return parse_otlp_headers(text).has_value(); }
+
 bool is_not_empty(std::string_view text) { return !text.empty(); }
 
 // What a text setting must look like, where not every text will do.
@@ -152,6 +156,11 @@ constexpr Shape kShapes[] = {
     {"openai_base_url", is_url_or_empty, "is not an http or https URL, such as https://HOST/v1"},
     {"rerank_url", is_url_or_empty, "is not an http or https URL, such as http://HOST/v1/rerank"},
     {"server", is_url_or_empty, "is not an http or https URL, such as http://127.0.0.1:8000"},
+    {"otlp_endpoint", is_url_or_empty,
+     "is not an http or https URL, such as http://127.0.0.1:4318"},
+    {"otlp_headers", is_header_list,
+     "is not NAME=VALUE[,NAME=VALUE…] with percent-encoded values, such as "
+     "Authorization=Basic%20KEY"},
     {"openai_api_key", is_printable, "has blanks or characters that are not printable ASCII"},
     {"api_key", is_printable, "has blanks or characters that are not printable ASCII"},
     {"admin_listen", is_host_port, "is not HOST:PORT, such as 127.0.0.1:9100"},

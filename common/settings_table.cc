@@ -204,6 +204,20 @@ constexpr Setting kSettings[] = {
     {"admin_listen", Type::text, "127.0.0.1:9100", 0, 0,
      "HOST:PORT of a worker's /metrics, /livez and /readyz; port 0 takes a free one", ""},
 
+    // Traces, for an OpenTelemetry collector or what speaks its protocol.
+    {"otlp_endpoint", Type::text, "", 0, 0,
+     "address that takes traces by OTLP/HTTP (JSON), such as http://127.0.0.1:4318; /v1/traces is "
+     "added; empty: there are none",
+     "OTEL_EXPORTER_OTLP_ENDPOINT"},
+    {"otlp_headers", Type::secret, "", 0, 0,
+     "NAME=VALUE[,NAME=VALUE] sent with traces, values percent-encoded; for keys",
+     "OTEL_EXPORTER_OTLP_HEADERS"},
+    {"otlp_service_name", Type::text, "", 0, 0,
+     "name of this process in traces; empty: the program's", "OTEL_SERVICE_NAME"},
+    {"trace_sample_ratio", Type::real, "1", 0, 1,
+     "share of the traces beginning here that are sent; one that began elsewhere says it itself",
+     ""},
+
     // The client commands.
     {"server", Type::text, "http://127.0.0.1:8000", 0, 0,
      "address of the gateway that the client commands talk to", ""},

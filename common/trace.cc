@@ -73,4 +73,8 @@ TraceContext child_of(std::string_view traceparent) {
   return *std::move(parent);
 }
 
+std::string_view trace_id_of(std::string_view traceparent) {
+  return parse_traceparent(traceparent) ? traceparent.substr(3, kTraceDigits) : std::string_view{};
+}
+
 }  // namespace millrace

@@ -22,4 +22,7 @@ TraceContext new_trace();
 // Same trace, fresh span. With an invalid or empty `traceparent`: a new trace.
 TraceContext child_of(std::string_view traceparent);
 
+// What log lines carry: the trace id in a valid `traceparent`, else nothing.
+std::string_view trace_id_of(std::string_view traceparent);
+
 }  // namespace millrace

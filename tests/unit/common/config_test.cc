@@ -191,6 +191,24 @@ TEST(Config, takes_one_re_ranker_at_most_and_its_server_s_settings_with_a_server
   EXPECT_NE(mistake({{"rerank_timeout_ms", "0"}}), "");
 }
 
+TEST(Config, reads_the_variables_that_opentelemetry_has_names_for) {
+  const auto config =
+      Config::load({.file = {},
+                    .flags = {},
+                    .environment = {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"},
+                                    {"OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20s3cret"},
+                                    {"OTEL_SERVICE_NAME", "rag"}}});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->text("otlp_endpoint"), "http://127.0.0.1:4318");
+  EXPECT_EQ(config->text("otlp_service_name"), "rag");
+  EXPECT_EQ(config->real("trace_sample_ratio"), 1);
+  EXPECT_THAT(config->describe(), Not(HasSubstr("s3cret")));
+  EXPECT_NE(flag_mistake("otlp_endpoint", "127.0.0.1:4318"), "");
+  EXPECT_NE(flag_mistake("trace_sample_ratio", "1.5"), "");
+  EXPECT_THAT(flag_mistake("otlp_headers", "s3cret"),
+              AllOf(HasSubstr("otlp_headers"), HasSubstr("NAME=VALUE"), Not(HasSubstr("s3cret"))));
+}
+
 TEST(Config, never_shows_a_secret) {
   const std::string mistake =
       mistakes({.file = {}, .flags = {}, .environment = {{"OPENAI_API_KEY", "sk-123 456"}}});
