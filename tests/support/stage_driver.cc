@@ -88,6 +88,7 @@ void StageDriver::start() {
   options.poll_wait = std::chrono::milliseconds{20};
   options.settle_interval = std::chrono::milliseconds{1};
   options.retry = options_.retry;
+  options.tracer = options_.tracer;
   runner_ = std::make_unique<Runner>(log_, clock_, metrics_, std::move(stage_), options);
   const Status started = runner_->start([this](const Error& error) {
     {

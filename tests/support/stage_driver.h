@@ -25,6 +25,7 @@ struct StageDriverOptions {
   bool exactly_once = true;
   std::size_t poll_records_max = 256;
   RetryPolicy retry;
+  const Tracer* tracer = nullptr;
 };
 
 // Runs a stage under the real runner over a log in memory that has every topic of the table:

@@ -5,6 +5,7 @@
 
 #include "common/logging.h"
 #include "common/trace.h"
+#include "common/tracer.h"
 #include "schemas/dead_letter.h"
 
 namespace millrace {
@@ -18,14 +19,46 @@ void stamp(Record& output, const Record& source, const std::string& position,
   if (!letter.empty()) output.set_header(headers::kRedrivenFrom, std::string{letter});
 }
 
-std::string trace_of(const Record& source) {
-  return child_of(source.header(headers::kTraceparent)).traceparent();
+// OpenTelemetry's names for reading from a log.
+void describe(Span& span, std::string_view stage, const Record& source) {
+  if (!span.context.sampled) return;
+  span.set("messaging.system", "millrace");
+  span.set("messaging.operation.name", "process");
+  span.set("messaging.operation.type", "process");
+  span.set("messaging.consumer.group.name", stage);
+  span.set("messaging.destination.name", source.topic);
+  span.set("messaging.destination.partition.id", std::to_string(source.partition));
+  span.set("messaging.message.id", format_position(source.position()));
+  span.set("messaging.message.body.size", source.value.size());
+  span.set("millrace.key", source.key);
 }
 
 }  // namespace
 
-Outbox::Outbox(std::string_view stage, std::span<const std::string> declared)
-    : stage_{stage}, declared_{declared} {}
+Outbox::Outbox(std::string_view stage, std::span<const std::string> declared, const Tracer* tracer,
+               Clock::Steady began)
+    : stage_{stage}, declared_{declared}, tracer_{tracer}, began_{began} {}
+
+// What the record's outputs carry.
+std::string Outbox::begin_span(const Record& source, const Error* error) {
+  const std::string_view parent = source.header(headers::kTraceparent);
+  if (tracer_ == nullptr) return child_of(parent).traceparent();
+  Span span = tracer_->start(std::string{stage_} + " " + source.topic, Span::Kind::consumer, parent,
+                             began_);
+  describe(span, stage_, source);
+  if (error != nullptr) span.fail(to_string(error->kind));
+  spans_.push_back(std::move(span));
+  return spans_.back().context.traceparent();
+}
+
+void Outbox::end_spans() {
+  for (Span& span : spans_) tracer_->end(std::move(span));
+  spans_.clear();
+}
+
+void Outbox::add_attempt(const Record& source, const Error& error) {
+  if (tracer_ != nullptr) begin_span(source, &error);
+}
 
 Status Outbox::check(const Record& output) const {
   if (std::ranges::find(declared_, output.topic) != declared_.end()) return {};
@@ -45,8 +78,9 @@ Status Outbox::append(const Record& source, const std::string& traceparent, Outp
 
 Status Outbox::add(const Record& source, Outputs outputs) {
   ++sources_;
-  if (outputs.empty()) return {};
-  return append(source, trace_of(source), std::move(outputs));
+  if (outputs.empty() && tracer_ == nullptr) return {};
+  const std::string traceparent = begin_span(source);
+  return append(source, traceparent, std::move(outputs));
 }
 
 Status Outbox::add_report(Outputs outputs) {
@@ -60,8 +94,8 @@ Status Outbox::add_report(Outputs outputs) {
 Status Outbox::add_dead_letter(const Record& source, const Error& error, int attempts,
                                Clock::Wall now, Outputs given_up) {
   ++sources_;
-  given_up_.push_back({source.position(), error, attempts});
-  const std::string traceparent = trace_of(source);
+  const std::string traceparent = begin_span(source, &error);
+  given_up_.push_back({source.position(), error, attempts, std::string{trace_id_of(traceparent)}});
   DeadLetter letter;
   letter.source = source.position();
   letter.source_key = source.key;
@@ -86,6 +120,7 @@ void Outbox::log_dead_letters() const {
                {"offset", each.position.offset},
                {"kind", to_string(each.error.kind)},
                {"attempts", each.attempts},
+               {"trace_id", each.trace_id},
                {"error", each.error.message}});
   }
 }

@@ -210,13 +210,14 @@ Status Runner::Impl::rewind() {
 }
 
 Status Runner::Impl::handle(std::span<const Record> batch, const std::stop_token& stop) {
+  const Clock::Steady began = clock.now();
   std::vector<Result<Outputs>> results = process(batch);
   if (results.size() != batch.size()) {
     return fatal("stage " + options.stage + " gave " + std::to_string(results.size()) +
                  " results for " + std::to_string(batch.size()) + " records");
   }
   if (const std::optional<Error> error = holding_back(results)) return hold(*error, stop);
-  Verdict verdict{Outbox{options.stage, options.outputs}, {}, {}, 0};
+  Verdict verdict{Outbox{options.stage, options.outputs, options.tracer, began}, {}, {}, 0};
   for (std::size_t i = 0; i < batch.size(); ++i) {
     progress.found({batch[i].topic, batch[i].partition}, batch[i].offset);
     Status judged = judge(batch[i], std::move(results[i]), verdict);
@@ -227,6 +228,7 @@ Status Runner::Impl::handle(std::span<const Record> batch, const std::stop_token
     return hold(stored.error(), stop);
   }
   verdict.outbox.log_dead_letters();
+  verdict.outbox.end_spans();
   resume();
   if (verdict.attempt > 0) {
     rewind_needed = true;
@@ -261,6 +263,7 @@ Status Runner::Impl::judge(const Record& record, Result<Outputs> result, Verdict
     if (!held && attempts < options.retry.attempts_max) {
       verdict.held.insert(position.source);
       verdict.attempt = std::max(verdict.attempt, attempts);
+      verdict.outbox.add_attempt(record, result.error());
       held = true;
     }
   }

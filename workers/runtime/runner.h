@@ -16,6 +16,8 @@
 
 namespace millrace {
 
+class Tracer;
+
 struct RunnerOptions {
   std::string stage;                 // name, also of its consumer group
   std::vector<std::string> inputs;   // topics
@@ -30,14 +32,16 @@ struct RunnerOptions {
   std::shared_ptr<PartitionChoice> caught_up;     // told which partitions are: see caught_up.h
   std::shared_ptr<LiveWork> live;                 // of the process: see precedence.h
   std::shared_ptr<const std::atomic<bool>> background;  // null: it is live
+  const Tracer* tracer = nullptr;                       // borrowed; null: no spans
 };
 
 // The only consume-process-produce loop: one thread that polls, processes and commits.
 //   retryable    the record is tried again alone after a backoff, up to attempts_max, then dead
 //   letter unavailable  rewind and pause, growing, without spending attempts rejected     dead
 //   letter at once fatal        stop; on_fatal is called from the runner's thread
-// Outputs, dead letters and consumed offsets commit together (exactly_once), stamped with trace and
-// source position. Attempts are counted per position and survive a rewind.
+// Outputs, dead letters and consumed offsets commit together (exactly_once), stamped with
+// source position and trace: the span of the record they come of, from process() to its commit.
+// Attempts are counted per position and survive a rewind.
 class Runner {
  public:
   // `log`, `clock` and `metrics` outlive it; it owns the stage. Starts nothing yet.
