@@ -12,8 +12,12 @@
 namespace millrace {
 
 StageHost::StageHost(const Config& config, std::vector<const StageRow*> rows,
-                     MetricsRegistry& metrics, Readiness& readiness)
-    : config_{config}, rows_{std::move(rows)}, metrics_{metrics}, readiness_{readiness} {
+                     MetricsRegistry& metrics, Readiness& readiness, const Tracer* tracer)
+    : config_{config},
+      rows_{std::move(rows)},
+      metrics_{metrics},
+      readiness_{readiness},
+      tracer_{tracer} {
   for (const char* each : {"model", "index", "stages"}) readiness_.set(each, false, "loading");
 }
 
@@ -56,7 +60,7 @@ Status StageHost::load_models() {
     max_tokens_ = options.max_tokens;
   }
   if (needs(&StageNeeds::language_model)) {
-    language_model_ = make_language_model(config_, embedding_model_.get());
+    language_model_ = make_language_model(config_, embedding_model_.get(), tracer_);
     Result<std::unique_ptr<Reranker>> reranker = make_reranker(config_);
     if (!reranker) return reranker.error();
     reranker_ = *std::move(reranker);
@@ -115,6 +119,7 @@ StageResources StageHost::resources_on(Log& log, Log* segments) {
   resources.chunker = chunker_options(config_, max_tokens_);
   resources.answerer = answerer_options(config_);
   resources.answerer.rerank.reranker = reranker_.get();
+  resources.answerer.tracer = tracer_;
   resources.candidates_min = rerank_candidates(config_);
   return resources;
 }
@@ -124,6 +129,7 @@ Status StageHost::start(Log& log, Log* segments,
   const StageResources resources = resources_on(log, segments);
   RunnerOptions runner = runner_options(config_);
   runner.live = std::make_shared<LiveWork>();
+  runner.tracer = tracer_;
   GenerationHostOptions options{
       .rows = {},
       .resources = resources,

@@ -19,9 +19,9 @@ namespace millrace {
 // needs. Borrows all arguments, which must outlive it. One thread starts and stops it.
 class StageHost {
  public:
-  // Of the conditions of `readiness` it meets "model", "index" and "stages".
+  // Of the conditions of `readiness` it meets "model", "index" and "stages". `tracer` may be null.
   StageHost(const Config& config, std::vector<const StageRow*> rows, MetricsRegistry& metrics,
-            Readiness& readiness);
+            Readiness& readiness, const Tracer* tracer = nullptr);
   ~StageHost();  // stops
 
   // Loads the models and opens the indexes. Needs no log, so that it can be done while another
@@ -49,6 +49,7 @@ class StageHost {
   const std::vector<const StageRow*> rows_;
   MetricsRegistry& metrics_;
   Readiness& readiness_;
+  const Tracer* const tracer_;
   std::unique_ptr<Tokenizer> tokenizer_;  // where no model brings its own
   std::unique_ptr<EmbeddingModel> embedding_model_;
   std::unique_ptr<EmbeddingCache> embedding_cache_;

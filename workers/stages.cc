@@ -206,6 +206,7 @@ std::unique_ptr<Runner> make_runner(const StageRow& row, const StageResources& r
   const bool has_others_beside =
       std::ranges::find(kStages, row.name, &StageRow::beside) != std::end(kStages);
   if (has_others_beside) options.caught_up = resources.indexed;
+  if (row.needs.segments) options.tracer = nullptr;  // it sees records again, not what they do
   Log& log = row.needs.segments ? *resources.segments : resources.log;
   return std::make_unique<Runner>(log, resources.clock, resources.metrics, row.make(resources),
                                   std::move(options));

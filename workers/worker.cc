@@ -11,6 +11,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "common/stop_signal.h"
+#include "common/tracing.h"
 #include "schemas/restore.h"
 #include "schemas/topics.h"
 #include "workers/stage_host.h"
@@ -32,6 +33,7 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   set_log_level(config.text("log_level"));
   StopSignal stop{std::chrono::milliseconds{config.integer("shutdown_grace_ms")}};
   MetricsRegistry metrics;
+  const Tracing tracing{config, "millrace-worker", system_clock(), metrics};
   Readiness readiness{{"log"}};
   const auto admin = AdminServer::start(config.text("admin_listen"), metrics, readiness);
   if (!admin) return with_context("admin_listen (port 0 takes a free one)", admin.error());
@@ -45,7 +47,7 @@ Status run_worker(const Config& config, const std::vector<std::string>& stages) 
   if (!*kafka) return {};  // asked to stop before the cluster was there
   const std::unique_ptr<Log> log = make_segmented_log(**kafka);
   if (Status whole = check_whole(*log); !whole) return whole;
-  StageHost host{config, *rows, metrics, readiness};
+  StageHost host{config, *rows, metrics, readiness, tracing.tracer()};
   if (Status loaded = host.load(); !loaded) return loaded;
   const auto because = [&stop](const Error& error) { stop.because(error); };
   const Result<bool> started = wait.until([&] { return host.start(*log, kafka->get(), because); });

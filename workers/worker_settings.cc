@@ -116,8 +116,8 @@ bool answers_need_embedding(const Config& config) {
   return config.text("openai_api_key").empty() && config.text("openai_base_url").empty();
 }
 
-std::unique_ptr<LanguageModel> make_language_model(const Config& config,
-                                                   EmbeddingModel* embedding) {
+std::unique_ptr<LanguageModel> make_language_model(const Config& config, EmbeddingModel* embedding,
+                                                   const Tracer* tracer) {
   if (answers_need_embedding(config)) {
     ExtractiveOptions extractive;
     extractive.refusal_threshold = config.real("refusal_threshold");
@@ -132,7 +132,7 @@ std::unique_ptr<LanguageModel> make_language_model(const Config& config,
   options.temperature = config.real("answer_temperature");
   options.connect_timeout = duration(config, "model_connect_timeout_ms");
   options.idle_timeout = duration(config, "model_idle_timeout_ms");
-  return std::make_unique<OpenAiModel>(options);
+  return std::make_unique<OpenAiModel>(options, tracer);
 }
 
 }  // namespace millrace

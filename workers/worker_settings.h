@@ -27,7 +27,8 @@ std::size_t rerank_candidates(const Config& config);
 
 // True when answers are quoted sentences, found with the embedding model.
 bool answers_need_embedding(const Config& config);
-// `embedding` is null where answers do not need it.
-std::unique_ptr<LanguageModel> make_language_model(const Config& config, EmbeddingModel* embedding);
+// `embedding` is null where answers do not need it, `tracer` where nobody wants traces.
+std::unique_ptr<LanguageModel> make_language_model(const Config& config, EmbeddingModel* embedding,
+                                                   const Tracer* tracer);
 
 }  // namespace millrace

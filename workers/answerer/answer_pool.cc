@@ -18,6 +18,13 @@ namespace asio = boost::asio;
 // Closing a model's call takes a moment, an inference under way tens of milliseconds.
 constexpr std::chrono::milliseconds kCloseWait{5'000};
 
+void describe(Span& span, const Answer& answer) {
+  span.set("millrace.answer.refused", answer.refused);
+  span.set("millrace.answer.confidence", answer.confidence);
+  span.set("millrace.answer.citations", answer.citations.size());
+  span.set("millrace.answer.needs_human_review", answer.needs_human_review);
+}
+
 }  // namespace
 
 AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
@@ -43,6 +50,25 @@ AnswerPool::Impl::Impl(Log& log_, LanguageModel& model_, const Clock& clock_,
   thread = std::jthread{[this] { io.run(); }};
 }
 
+// What the query's events and the model's call belong to.
+void AnswerPool::Impl::begin_span(Job& job) const {
+  const GatheredQuery& gathered = job.gathered;
+  const bool known = parse_traceparent(gathered.traceparent).has_value();
+  job.traceparent = known ? gathered.traceparent : new_trace().traceparent();
+  if (options.tracer == nullptr) return;
+  const bool answer = gathered.query.kind == Query::Kind::answer;
+  Span& span = job.span.emplace(options.tracer->start(answer ? "answer" : "search",
+                                                      Span::Kind::internal, gathered.traceparent));
+  span.set("millrace.query_id", gathered.query.query_id);
+  span.set("millrace.passages", gathered.passages.size());
+  span.set("millrace.partial", gathered.partial);
+  job.traceparent = span.context.traceparent();
+}
+
+void AnswerPool::Impl::end_span(Job& job) const {
+  if (job.span) options.tracer->end(*std::exchange(job.span, std::nullopt));
+}
+
 // Null: too many. Saying that there are too many needs room too.
 auto AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) -> JobPtr {
   const std::size_t limit = (options.in_flight_max + options.waiting_max) * (failing ? 2U : 1U);
@@ -51,8 +77,9 @@ auto AnswerPool::Impl::admit(GatheredQuery gathered, bool failing) -> JobPtr {
   const std::lock_guard lock{mutex};
   if (jobs.size() >= limit || !jobs.emplace(query.query.query_id, job).second) return nullptr;
   probe.in_flight(static_cast<double>(jobs.size()));
+  begin_span(*job);
   job->outbox = std::make_shared<EventOutbox>(
-      home, query.query.query_id, query.traceparent,
+      home, query.query.query_id, job->traceparent,
       query.positions.empty() ? std::string{} : format_position(query.positions.back()),
       [this, id = std::weak_ptr{job}] {
         if (const JobPtr closed = id.lock()) finish(*closed);
@@ -115,7 +142,9 @@ void AnswerPool::Impl::go_on(const JobPtr& job, const Result<EarlierAttempts>& e
   }
   if (!earlier) {
     log_event(LogLevel::warning, "earlier_answers_not_read",
-              {{"query_id", job->gathered.query.query_id}, {"error", earlier.error().message}});
+              {{"query_id", job->gathered.query.query_id},
+               {"trace_id", trace_id_of(job->traceparent)},
+               {"error", earlier.error().message}});
   }
   // Where that could not be found out: a needless `reset` harms nobody, a missing one would.
   const bool known = earlier && earlier->whole;
@@ -178,7 +207,7 @@ void AnswerPool::Impl::next_waiting() {
 
 void AnswerPool::Impl::call_model(const JobPtr& job) {
   job->model_running = true;
-  AnswerTask task{job->gathered.query.question, job->gathered.passages};
+  AnswerTask task{job->gathered.query.question, job->gathered.passages, job->traceparent};
   // An exception is a coroutine that was cancelled, or a bug of the model.
   const auto returned = [this, job](const std::exception_ptr& thrown, Result<AnswerDraft> draft) {
     model_returned(job, thrown == nullptr ? std::move(draft)
@@ -213,6 +242,7 @@ void AnswerPool::Impl::model_returned(const JobPtr& job, Result<AnswerDraft> dra
   } else if (!job->closed) {
     log_event(LogLevel::warning, "model_failed",
               {{"query_id", job->gathered.query.query_id},
+               {"trace_id", trace_id_of(job->traceparent)},
                {"kind", to_string(draft.error().kind)},
                {"error", draft.error().message}});
     fail(*job, failure_of(draft.error(), model.name()));
@@ -228,6 +258,7 @@ void AnswerPool::Impl::complete(Job& job, AnswerDraft draft) {
   event.answer.partial = job.gathered.partial;
   event.answer.took_ms = static_cast<std::int64_t>(age(job) * 1e3);
   probe.answer_completed(event.answer);
+  if (job.span) describe(*job.span, event.answer);
   probe.query_finished(Query::Kind::answer,
                        event.answer.refused ? Outcome::refused : Outcome::completed, age(job));
   Record transcript = transcript_of(job.gathered, event, clock.wall_now());
@@ -243,6 +274,7 @@ void AnswerPool::Impl::fail(Job& job, const AnswerFailure& failure) {
     if (!job.failure) job.failure = failure;
     return;
   }
+  if (job.span) job.span->fail(failure.reason);
   job.outbox->add(failed_event(failure));
   if (job.gathered.query.kind == Query::Kind::answer) {
     job.outbox->add_record(to_record(failed_transcript(job.gathered, failure, clock.wall_now())));
@@ -266,6 +298,7 @@ void AnswerPool::Impl::close(Job& job) {
 }
 
 void AnswerPool::Impl::finish(Job& job) {
+  end_span(job);
   on_finished(job.gathered);  // before it leaves `jobs`: it is always known as one or the other
   const std::lock_guard lock{mutex};
   jobs.erase(job.gathered.query.query_id);
@@ -284,7 +317,9 @@ void AnswerPool::Impl::abandon_all() {
   }
   for (const JobPtr& job : rest) {
     job->outbox->abandon();
+    if (job->span) job->span->fail("abandoned");
     close(*job);
+    end_span(*job);
   }
   work.reset();
   if (!rest.empty()) {

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/log/log.h"
+#include "common/tracer.h"
 #include "workers/answerer/answer_records.h"
 #include "workers/answerer/gather.h"
 #include "workers/answerer/language_model.h"
@@ -25,11 +26,13 @@ struct AnswerPoolOptions {
   std::chrono::milliseconds answer_timeout{120'000};
   std::chrono::milliseconds write_timeout{60'000};  // of a log that refuses appends
   RerankOptions rerank = {};
+  const Tracer* tracer = nullptr;  // borrowed; null: no spans
 };
 
 // All answers in flight, and the searches that a re-ranker reads: a coroutine each, on one
 // io_context with one thread. Writes their events through a LogWriter, in order, one append in
-// flight per answer; deltas that arrive meanwhile travel together in the next one.
+// flight per answer; deltas that arrive meanwhile travel together in the next one. Each has a span
+// of its own, from its beginning until its last event is stored.
 class AnswerPool {
  public:
   // On the pool's thread, once everything of the query is stored.

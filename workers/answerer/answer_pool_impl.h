@@ -30,6 +30,8 @@ struct AnswerPool::Job {
   Job(boost::asio::io_context& io, GatheredQuery query) : gathered{std::move(query)}, timeout{io} {}
 
   GatheredQuery gathered;
+  std::optional<Span> span;  // until it is finished; empty without a tracer
+  std::string traceparent;   // of the span
   std::shared_ptr<EventOutbox> outbox;
   std::optional<AnswerFailure> failure;  // to be said once look_back() knows the attempt
   bool looking_back = false;
@@ -50,6 +52,7 @@ struct AnswerPool::Impl {
 
   // Any thread.
   JobPtr admit(GatheredQuery gathered, bool failing);
+  void begin_span(Job& job) const;
   bool start(GatheredQuery gathered, std::optional<AnswerFailure> failure);
   bool write(GatheredQuery gathered, std::vector<Record> records);
   void stop(std::chrono::milliseconds grace);
@@ -69,6 +72,7 @@ struct AnswerPool::Impl {
   void fail(Job& job, const AnswerFailure& failure);
   void close(Job& job);
   void finish(Job& job);
+  void end_span(Job& job) const;
   void abandon_all();
   double age(const Job& job) const {
     return seconds_since(job.gathered.query.asked_at, clock.wall_now());

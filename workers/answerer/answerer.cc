@@ -107,7 +107,7 @@ Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_, Metri
            clock_,
            probe,
            {options_.in_flight_max, options_.waiting_max, options_.answer_timeout,
-            AnswerPoolOptions{}.write_timeout, options_.rerank},
+            AnswerPoolOptions{}.write_timeout, options_.rerank, options_.tracer},
            [this](const GatheredQuery& gathered) { finished(gathered); }},
       timer{pool.executor()} {
   const std::vector<std::string> inputs{std::string{topics::kPassages}};

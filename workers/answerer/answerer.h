@@ -24,6 +24,7 @@ struct AnswererOptions {
   std::size_t gathering_max = 4'096;    // queries that wait for an index partition
   std::size_t remembered_max = 65'536;  // finished and cancelled queries, against redelivery
   RerankOptions rerank;
+  const Tracer* tracer = nullptr;  // borrowed; null: no spans
 };
 
 // Concurrent stage over `passages` and `cancellations`; writes `answers` and `transcripts`, answers

@@ -19,7 +19,8 @@ EventOutbox::EventOutbox(std::shared_ptr<OutboxHome> home, std::string query_id,
                          std::function<void()> on_closed)
     : home_{std::move(home)},
       query_id_{std::move(query_id)},
-      traceparent_{std::move(traceparent)},
+      traceparent_{parse_traceparent(traceparent) ? std::move(traceparent)
+                                                  : new_trace().traceparent()},
       source_{std::move(source)},
       on_closed_{std::move(on_closed)},
       retry_{*home_->io},
@@ -36,7 +37,7 @@ void EventOutbox::add(AnswerEvent event) {
 void EventOutbox::add_delta(std::string_view text) { pending_text_ += text; }
 
 void EventOutbox::add_record(Record record) {
-  record.set_header(headers::kTraceparent, child_of(traceparent_).traceparent());
+  record.set_header(headers::kTraceparent, traceparent_);
   if (!source_.empty()) record.set_header(headers::kSource, source_);
   waiting_.push_back(std::move(record));
 }

@@ -35,8 +35,8 @@ struct OutboxHome {
 // Not thread-safe: of the pool's thread, or of the one that makes it until it is handed over.
 class EventOutbox : public std::enable_shared_from_this<EventOutbox> {
  public:
-  // `source` is where the query comes from, for the records' headers. `on_closed` is called once
-  // everything up to the last record is stored.
+  // `traceparent` and `source`, where the query comes from, are for the records' headers.
+  // `on_closed` is called once everything up to the last record is stored.
   EventOutbox(std::shared_ptr<OutboxHome> home, std::string query_id, std::string traceparent,
               std::string source, std::function<void()> on_closed);
 

@@ -17,6 +17,7 @@ namespace millrace {
 struct AnswerTask {
   std::string question;
   std::vector<Passage> passages;
+  std::string traceparent = {};  // that a call of the model belongs to
 };
 
 // What a model made of it, without what gathering knows (partial, took_ms).

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/http_client.h"
+#include "common/http_url.h"
 #include "common/json.h"
 #include "workers/answerer/chat_stream.h"
 #include "workers/answerer/cited_text.h"
@@ -59,6 +60,17 @@ bool is_refusal(std::string_view text) {
   return text.substr(0, kRefusal.size()) == kRefusal;
 }
 
+// Counts the time to the first delta, which the conventions want in seconds.
+struct FirstDelta {
+  Clock::Steady began = system_clock().now();
+  std::optional<double> seconds;
+
+  void arrived() {
+    if (seconds) return;
+    seconds = std::chrono::duration<double>(system_clock().now() - began).count();
+  }
+};
+
 AnswerDraft draft_of(const ChatStream& stream, const AnswerTask& task, const std::string& model) {
   AnswerDraft draft;
   draft.text = stream.text();
@@ -81,7 +93,27 @@ struct OpenAiModel::Call {
   std::optional<std::chrono::milliseconds> pause;  // that the server asked for
 };
 
-OpenAiModel::OpenAiModel(OpenAiOptions options) : options_{without_slash(std::move(options))} {}
+OpenAiModel::OpenAiModel(OpenAiOptions options, const Tracer* tracer)
+    : options_{without_slash(std::move(options))}, tracer_{tracer} {}
+
+Span OpenAiModel::begin_span(std::string_view traceparent) const {
+  Span span = tracer_->start("chat " + options_.model, Span::Kind::client, traceparent);
+  span.set("gen_ai.operation.name", "chat");
+  span.set("gen_ai.provider.name", "openai");  // whose protocol the server speaks
+  span.set("gen_ai.system", "openai");         // its name before, which many still read
+  span.set("gen_ai.request.model", options_.model);
+  span.set("gen_ai.request.max_tokens", options_.tokens_max);
+  span.set("gen_ai.request.temperature", options_.temperature);
+  span.set("gen_ai.request.stream", true);
+  span.set("gen_ai.output.type", "text");
+  if (const auto url = parse_http_url(options_.base_url)) {
+    span.set("server.address", url->host);
+    std::int64_t port = 0;
+    std::from_chars(url->port.data(), url->port.data() + url->port.size(), port);
+    span.set("server.port", port);
+  }
+  return span;
+}
 
 std::string OpenAiModel::request_body(const Prompt& prompt) const {
   json::Writer out;
@@ -95,7 +127,7 @@ std::string OpenAiModel::request_body(const Prompt& prompt) const {
   return out.take();
 }
 
-asio::awaitable<OpenAiModel::Call> OpenAiModel::call(std::string body,
+asio::awaitable<OpenAiModel::Call> OpenAiModel::call(std::string body, std::string traceparent,
                                                      DeltaHandler on_delta) const {
   Call call;
   call.stream = std::make_unique<ChatStream>(std::move(on_delta));
@@ -107,6 +139,7 @@ asio::awaitable<OpenAiModel::Call> OpenAiModel::call(std::string body,
   if (!options_.api_key.empty()) {
     request.headers.emplace("Authorization", "Bearer " + options_.api_key);
   }
+  if (!traceparent.empty()) request.headers.emplace("traceparent", std::move(traceparent));
   request.body = std::move(body);
   request.connect_timeout = options_.connect_timeout;
   request.idle_timeout = options_.idle_timeout;
@@ -134,17 +167,27 @@ asio::awaitable<OpenAiModel::Call> OpenAiModel::call(std::string body,
   co_return call;
 }
 
-asio::awaitable<Result<AnswerDraft>> OpenAiModel::answer(AnswerTask task, DeltaHandler on_delta) {
-  if (task.passages.empty()) {
-    on_delta(kRefusal);
-    co_return refusal(options_.model);
+void OpenAiModel::end_span(Span span, std::optional<double> first_delta_seconds,
+                           const Result<AnswerDraft>& draft) const {
+  if (first_delta_seconds) span.set("gen_ai.response.time_to_first_chunk", *first_delta_seconds);
+  if (draft) {
+    span.set("gen_ai.response.model", draft->model);
+    span.set("gen_ai.usage.input_tokens", draft->usage.prompt_tokens);
+    span.set("gen_ai.usage.output_tokens", draft->usage.completion_tokens);
+  } else {
+    span.fail(to_string(draft.error().kind));
   }
-  const std::string body = request_body(make_prompt(task, options_.prompt_bytes_max));
+  tracer_->end(std::move(span));
+}
+
+// Again where it failed before its first delta because the server is down or overloaded.
+asio::awaitable<Result<OpenAiModel::Call>> OpenAiModel::call_until_answered(
+    std::string body, std::string traceparent, DeltaHandler on_delta) const {
   const std::string what = "chat completion of " + options_.model + " at " + options_.base_url;
   std::chrono::milliseconds pause = options_.retry_pause;
   for (int calls = 1;; ++calls) {
-    const Call made = co_await call(body, on_delta);
-    if (made.status) co_return draft_of(*made.stream, task, options_.model);
+    Call made = co_await call(body, traceparent, on_delta);
+    if (made.status) co_return Result<Call>{std::move(made)};
     const Error& error = made.status.error();
     const bool again = error.kind != Error::Kind::rejected && made.stream->text().empty() &&
                        !made.stream->stopped() && calls < kCallsMax;
@@ -155,6 +198,31 @@ asio::awaitable<Result<AnswerDraft>> OpenAiModel::answer(AnswerTask task, DeltaH
     if (code) co_return retryable(what + ": cancelled");
     pause *= 2;
   }
+}
+
+asio::awaitable<Result<AnswerDraft>> OpenAiModel::answer(AnswerTask task, DeltaHandler on_delta) {
+  if (task.passages.empty()) {
+    on_delta(kRefusal);
+    co_return refusal(options_.model);
+  }
+  const std::string body = request_body(make_prompt(task, options_.prompt_bytes_max));
+  std::optional<Span> span;
+  if (tracer_ != nullptr) span = begin_span(task.traceparent);
+  const std::string traceparent = span ? span->context.traceparent() : task.traceparent;
+  FirstDelta first;
+  const DeltaHandler counted = [&first, &on_delta](std::string_view text) {
+    first.arrived();
+    return on_delta(text);
+  };
+  const auto made = co_await call_until_answered(body, traceparent, counted);
+  Result<AnswerDraft> draft = rejected("");
+  if (made) {
+    draft = draft_of(*made->stream, task, options_.model);
+  } else {
+    draft = made.error();
+  }
+  if (span) end_span(*std::move(span), first.seconds, draft);
+  co_return draft;
 }
 
 }  // namespace millrace

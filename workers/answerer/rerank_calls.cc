@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "common/trace.h"
 #include "schemas/chunk.h"
 #include "workers/answerer/ranking.h"
 
@@ -33,6 +34,7 @@ std::string text_of(const Passage& passage) {
 struct RerankCalls::Call {
   Call(asio::io_context& io, GatheredQuery& gathered, Done done_)
       : query{gathered.query},
+        trace_id{trace_id_of(gathered.traceparent)},
         candidates{std::move(gathered.candidates)},
         passages{std::move(gathered.passages)},
         done{std::move(done_)},
@@ -46,6 +48,7 @@ struct RerankCalls::Call {
   }
 
   const Query query;
+  const std::string trace_id;
   std::vector<Passage> candidates;
   std::vector<Passage> passages;  // without re-ranking
   Done done;
@@ -115,6 +118,7 @@ void RerankCalls::returned(const std::shared_ptr<Call>& call, Result<std::vector
   }
   log_event(LogLevel::warning, "rerank_failed",
             {{"query_id", call->query.query_id},
+             {"trace_id", call->trace_id},
              {"reranker", options_.reranker->name()},
              {"error", scores.error().message}});
   fall_back(*call, RerankOutcome::failed);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/logging.h"
+#include "common/trace.h"
 #include "schemas/query.h"
 #include "workers/text/analyzer.h"
 
@@ -133,6 +134,7 @@ void Searcher::answer(std::span<Asked* const> part) const {
       log_event(LogLevel::error, "search_failed",
                 {{"partition", event.partition},
                  {"query_id", request.query.query_id},
+                 {"trace_id", trace_id_of(part[i]->record->header(headers::kTraceparent))},
                  {"error", event.error}});
     }
     part[i]->outputs.push_back(to_record(event));

@@ -79,6 +79,7 @@ class AnswererTest : public ::testing::Test {
     driving.inputs = {std::string{topics::kPassages}, std::string{topics::kCancellations}};
     driving.outputs = {std::string{topics::kAnswers}, std::string{topics::kTranscripts}};
     driving.exactly_once = false;
+    driving.tracer = options.tracer;
     driver = std::make_unique<StageDriver>(
         [&](StageDriver& made) {
           if (before) before(made);
