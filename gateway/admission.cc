@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "common/ids.h"
-#include "common/trace.h"
 
 namespace millrace {
 namespace {
@@ -160,7 +159,7 @@ Reply<Admitted> admit(RequestHead head, const SessionShared& shared, const Route
     if (!principal) return principal.error();
     request.caller.principal = std::move(*principal);
   }
-  request.caller.traceparent = child_of(field_of(head, "traceparent")).traceparent();
+  request.caller.traceparent = std::move(head.traceparent);
   if (auto wrong = check_rights(*route, request)) return std::move(*wrong);
   if (auto wrong = check_arguments(*route, request)) return std::move(*wrong);
   if (auto wrong = check_body(head, admitted, shared.services.options)) return std::move(*wrong);

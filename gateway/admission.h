@@ -17,6 +17,7 @@ struct RequestHead {
   bool http_1_1 = true;
   bool has_body = false;
   std::optional<std::uint64_t> content_length;
+  std::string traceparent;  // of the request's own span
 };
 
 // A request that may go on to its handler once its body is there.

@@ -86,12 +86,13 @@ Result<Tables> open_tables(Log& log, const GatewayOptions& options, MetricsRegis
 class LogGateway final : public Gateway {
  public:
   LogGateway(GatewayOptions options, Log& log, const Clock& clock, MetricsRegistry& metrics,
-             Readiness& readiness)
+             Readiness& readiness, const Tracer* tracer)
       : options_{std::move(options)},
         log_{log},
         clock_{clock},
         metrics_{metrics},
         readiness_{readiness},
+        tracer_{tracer},
         idempotency_{clock},
         probe_{metrics},
         budget_{options_.upload_bytes_in_flight_max, probe_.upload_bytes} {}
@@ -112,6 +113,7 @@ class LogGateway final : public Gateway {
   const Clock& clock_;
   MetricsRegistry& metrics_;
   Readiness& readiness_;
+  const Tracer* const tracer_;
   std::optional<Authenticator> authenticator_;
   IdempotencyCache idempotency_;
   SessionProbe probe_;
@@ -205,8 +207,8 @@ Status LogGateway::begin() {
   if (Status opened = open_parts(); !opened) return opened;
   if (Status made = make_services(); !made) return made;
   io_ = std::make_unique<net::io_context>(options_.threads);
-  auto server =
-      Server::start(*io_, *address, SessionShared{*services_, *authenticator_, probe_, budget_});
+  auto server = Server::start(*io_, *address,
+                              SessionShared{*services_, *authenticator_, probe_, budget_, tracer_});
   if (!server) return server.error();
   server_ = std::move(*server);
   port_ = server_->port();
@@ -288,8 +290,9 @@ Status Gateway::check(const GatewayOptions& options) {
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
-                                                Readiness& readiness) {
-  auto gateway = std::make_unique<LogGateway>(std::move(options), log, clock, metrics, readiness);
+                                                Readiness& readiness, const Tracer* tracer) {
+  auto gateway =
+      std::make_unique<LogGateway>(std::move(options), log, clock, metrics, readiness, tracer);
   if (const Status begun = gateway->begin(); !begun) return begun.error();
   return std::unique_ptr<Gateway>{std::move(gateway)};
 }

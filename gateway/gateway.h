@@ -16,6 +16,8 @@
 
 namespace millrace {
 
+class Tracer;
+
 // Everything the gateway is told; limits are named as in the settings table.
 struct GatewayOptions {
   std::string host = "127.0.0.1";
@@ -48,7 +50,8 @@ struct GatewayOptions {
 };
 
 // The HTTP side: routes, sessions, tables and hubs, on threads of its own. Knows the log only;
-// never a stage. `log`, `clock`, `metrics` and `readiness` outlive it.
+// never a stage. `log`, `clock`, `metrics`, `readiness` and `tracer`, which may be null, outlive
+// it.
 class Gateway {
  public:
   // `rejected` where start() would refuse these options whatever the log says: no address to listen
@@ -58,7 +61,8 @@ class Gateway {
   // where the log is half restored.
   static Result<std::unique_ptr<Gateway>> start(GatewayOptions options, Log& log,
                                                 const Clock& clock, MetricsRegistry& metrics,
-                                                Readiness& readiness);
+                                                Readiness& readiness,
+                                                const Tracer* tracer = nullptr);
   virtual ~Gateway() = default;
   virtual std::uint16_t port() const = 0;
   // Stops accepting, ends streams with a reason, waits up to `grace` for requests in flight.

@@ -9,6 +9,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "common/stop_signal.h"
+#include "common/tracing.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_settings.h"
 #include "schemas/topics.h"
@@ -24,6 +25,7 @@ Status run_gateway(const Config& config) {
   const std::chrono::milliseconds grace{config.integer("shutdown_grace_ms")};
   StopSignal stop{grace};
   MetricsRegistry metrics;
+  const Tracing tracing{config, "millrace-gateway", system_clock(), metrics};
   Readiness readiness{{"log"}};
   // Until the gateway itself listens: probes and clients are told what it waits for.
   Result<std::unique_ptr<AdminServer>> waiting = nullptr;
@@ -43,7 +45,7 @@ Status run_gateway(const Config& config) {
   std::unique_ptr<Gateway> gateway;
   const Result<bool> started = wait.until([&]() -> Status {
     *waiting = nullptr;
-    auto made = Gateway::start(options, *log, system_clock(), metrics, readiness);
+    auto made = Gateway::start(options, *log, system_clock(), metrics, readiness, tracing.tracer());
     if (made) {
       gateway = *std::move(made);
       return {};

@@ -10,6 +10,7 @@
 #include "common/logging.h"
 #include "gateway/admission.h"
 #include "gateway/deadline.h"
+#include "gateway/request_trace.h"
 #include "gateway/sse_writer.h"
 
 namespace millrace {
@@ -74,6 +75,8 @@ struct Exchange {
   std::string id;
   const Route* route = nullptr;
   Clock::Steady began{};
+  RequestTrace trace;
+  std::string trace_id;  // for the log
   bool http_1_1 = true;
   bool head_only = false;
   bool keep_alive = false;
@@ -146,7 +149,7 @@ class HttpSession final : public Session,
   net::awaitable<void> close_gently();
   void add_fields(http::fields& out, const Exchange& current, const Response& response) const;
   void watch_for_close();
-  void record(const Exchange& current, unsigned status);
+  void record(Exchange& current, unsigned status);
 
   net::ip::tcp::socket socket_;
   std::shared_ptr<Deadline> deadline_;
@@ -188,6 +191,8 @@ net::awaitable<bool> HttpSession::exchange() {
   current.keep_alive = parser.keep_alive() && !draining_;
   current.head_only = head.method == "HEAD";
   unread_ = head.has_body;
+  current.trace = RequestTrace{shared_.tracer, head, current.began};
+  current.trace_id = trace_id_of(head.traceparent);
   auto admitted = admit(std::move(head), shared_, current.route);
   if (!admitted) {
     current.keep_alive = current.keep_alive && !unread_;
@@ -274,9 +279,11 @@ net::awaitable<Response> HttpSession::handle(Exchange& current, Admitted& admitt
   try {
     response = co_await admitted.route->handler(admitted.request, shared_.services);
   } catch (const std::exception& error) {
-    log_event(
-        LogLevel::error, "handler_failed",
-        {{"route", current.route->path}, {"request_id", current.id}, {"error", error.what()}});
+    log_event(LogLevel::error, "handler_failed",
+              {{"route", current.route->path},
+               {"request_id", current.id},
+               {"trace_id", current.trace_id},
+               {"error", error.what()}});
     response =
         Response{with_status(500, "something went wrong here; the request id is in the log")};
   }
@@ -293,7 +300,8 @@ void HttpSession::add_fields(http::fields& out, const Exchange& current,
   for (const auto& [name, value] : response.fields) out.set(name, value);
 }
 
-void HttpSession::record(const Exchange& current, unsigned status) {
+void HttpSession::record(Exchange& current, unsigned status) {
+  current.trace.finish(current.route, status);
   const auto took = shared_.services.clock.now() - current.began;
   shared_.probe.finished(current.route != nullptr ? current.route->path : "unmatched", status,
                          took);
@@ -349,8 +357,9 @@ net::awaitable<bool> HttpSession::send_stream(Exchange& current, Response respon
   try {
     whole = co_await pump_events(*response.stream, writer, kSseHeartbeat);
   } catch (const std::exception& failure) {
-    log_event(LogLevel::error, "stream_failed",
-              {{"request_id", current.id}, {"error", failure.what()}});
+    log_event(
+        LogLevel::error, "stream_failed",
+        {{"request_id", current.id}, {"trace_id", current.trace_id}, {"error", failure.what()}});
   }
   streaming_ = nullptr;
   shared_.probe.streams.add(-1);

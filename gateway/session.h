@@ -3,6 +3,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
 
+#include "common/tracer.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/routes.h"
 #include "gateway/services.h"
@@ -17,6 +18,7 @@ struct SessionShared {
   const Authenticator& authenticator;
   SessionProbe& probe;
   UploadBudget& budget;
+  const Tracer* tracer = nullptr;  // null: nobody wants traces
 };
 
 // One connection: keep-alive, limits, deadlines, credentials, request ids, metrics, and exceptions

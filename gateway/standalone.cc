@@ -14,6 +14,7 @@
 #include "common/metrics.h"
 #include "common/readiness.h"
 #include "common/stop_signal.h"
+#include "common/tracing.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_settings.h"
 #include "schemas/topics.h"
@@ -54,7 +55,9 @@ Result<std::unique_ptr<Log>> open_log(const Config& config, MetricsRegistry& met
 class Standalone {
  public:
   explicit Standalone(const Config& config)
-      : config_{config}, stages_{config, own_stages(), metrics_, readiness_} {}
+      : config_{config},
+        tracing_{config, "millrace", system_clock(), metrics_},
+        stages_{config, own_stages(), metrics_, readiness_, tracing_.tracer()} {}
 
   Status start(StopSignal& stop) {
     std::future<Status> loading = std::async(std::launch::async, [this] { return stages_.load(); });
@@ -65,8 +68,9 @@ class Standalone {
     Status started =
         stages_.start(*log_, nullptr, [&stop](const Error& error) { stop.because(error); });
     if (!started) return started;
-    Result<std::unique_ptr<Gateway>> gateway = Gateway::start(
-        gateway_options(config_, kGeneration), *log_, system_clock(), metrics_, readiness_);
+    Result<std::unique_ptr<Gateway>> gateway =
+        Gateway::start(gateway_options(config_, kGeneration), *log_, system_clock(), metrics_,
+                       readiness_, tracing_.tracer());
     if (!gateway) return gateway.error();
     gateway_ = *std::move(gateway);
     return {};
@@ -96,6 +100,7 @@ class Standalone {
 
   const Config& config_;
   MetricsRegistry metrics_;
+  const Tracing tracing_;
   Readiness readiness_{{"log"}};
   std::unique_ptr<Log> embedded_log_;
   std::unique_ptr<Log> log_;

@@ -225,7 +225,7 @@ GatewayTest::~GatewayTest() {
 }
 
 void GatewayTest::start() {
-  auto gateway = Gateway::start(options_, *log_, system_clock(), metrics_, readiness_);
+  auto gateway = Gateway::start(options_, *log_, system_clock(), metrics_, readiness_, tracer_);
   ASSERT_TRUE(gateway) << gateway.error().message;
   gateway_ = std::move(*gateway);
 }

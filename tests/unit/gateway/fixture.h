@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/log/embedded_log.h"
 #include "common/log/segmented.h"
+#include "common/tracer.h"
 #include "gateway/gateway.h"
 #include "schemas/answer.h"
 #include "schemas/document.h"
@@ -90,6 +91,7 @@ class GatewayTest : public ::testing::Test {
   Gateway& gateway() { return *gateway_; }
   MetricsRegistry metrics_;
   Readiness readiness_;
+  const Tracer* tracer_ = nullptr;
 
  private:
   std::unique_ptr<Log> open_base();
