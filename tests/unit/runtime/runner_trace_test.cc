@@ -91,8 +91,9 @@ TEST_F(RunnerTraceTest, has_a_failed_span_for_every_attempt_at_a_record) {
 TEST_F(RunnerTraceTest, has_no_span_for_a_commit_that_failed) {
   begin([](const Record& record) -> Result<Outputs> { return echo(record); });
   driver->append({input("key", "a")});
+  int failures = 2;
   driver->log().set_commit_fault(
-      [failures = 2](std::span<const Record>, const Offsets&) mutable -> std::optional<Error> {
+      [&failures](std::span<const Record>, const Offsets&) -> std::optional<Error> {
         if (failures-- <= 0) return std::nullopt;
         return unavailable("the log is down");
       });
