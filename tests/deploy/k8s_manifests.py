@@ -14,7 +14,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 K8S = ROOT / "k8s"
 BUILD = pathlib.Path(os.environ.get("MILLRACE", ROOT / "build/millrace")).resolve().parent
-OVERLAYS = sorted(each.name for each in (K8S / "overlays").iterdir())
+PARTS = pathlib.Path(os.environ.get("MILLRACE_PARTS", ROOT / "build/parts"))
+OVERLAYS = sorted(each.name for each in (K8S / "overlays").glob("[a-z]*"))
 COMPONENTS = sorted(each.name for each in (K8S / "components").iterdir())
 STAGES = ("extractor", "chunker", "embedder", "indexer", "query-embedder", "answerer", "sweeper")
 ROLES = ("gateway", *STAGES)
@@ -27,7 +28,7 @@ ENVIRONMENTS = [*OVERLAYS, "everything"]
 
 def kustomize():
     """The command that renders a folder: that of .ci/setup, or what is installed."""
-    fetched = ROOT / "build/parts/tools/kustomize"
+    fetched = PARTS / "tools/kustomize"
     if fetched.exists():
         return [str(fetched), "build"]
     if shutil.which("kustomize"):

@@ -6,6 +6,8 @@ schemas are there (KUBERNETES_SCHEMAS, a folder of KIND-GROUP-VERSION.json), als
 """
 
 import base64
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
@@ -17,7 +19,7 @@ import unittest
 
 import yaml
 
-from k8s_manifests import (BUILD, COMPONENTS, K8S, OVERLAYS, ROLES, ROOT, SECONDS_MAX, STAGES, WORKLOADS, Case,
+from k8s_manifests import (BUILD, COMPONENTS, K8S, OVERLAYS, PARTS, ROLES, SECONDS_MAX, STAGES, WORKLOADS, Case,
                            amount, container_of, environment, flags_of, kustomize, name_of)
 
 PROGRAMS = {"millrace-gateway", "millrace-worker", "millrace"}
@@ -28,7 +30,7 @@ class RenderingTest(Case):
     def test_every_overlay_and_component_is_rendered(self):
         self.assertEqual(OVERLAYS, ["dev", "paused", "prod", "staging"])
         used = set()
-        for each in (K8S / "overlays").iterdir():
+        for each in (K8S / "overlays").glob("[a-z]*"):
             kustomization = yaml.safe_load((each / "kustomization.yaml").read_text())
             used |= {pathlib.Path(component).name for component in kustomization.get("components", [])}
         beside = {"blue-green", "istio", "openai", "vpa"}  # of `everything`
@@ -80,7 +82,7 @@ class RenderingTest(Case):
     @unittest.skipUnless("KUBERNETES_SCHEMAS" in os.environ, "no schemas here")
     def test_schemas(self):
         location = os.environ["KUBERNETES_SCHEMAS"] + "/{{.ResourceKind}}{{.KindSuffix}}.json"
-        program = next((each for each in (ROOT / "build/parts/tools/kubeconform",
+        program = next((each for each in (PARTS / "tools/kubeconform",
                                           shutil.which("kubeconform")) if each and
                         pathlib.Path(each).exists()), None)
         self.assertIsNotNone(program, "schemas without kubeconform")
@@ -92,6 +94,53 @@ class RenderingTest(Case):
             report = json.loads(done.stdout)
             self.assertEqual(report.get("resources") or [], [])
             self.assertGreater(report["summary"]["valid"], 50)
+
+
+class SizingTest(unittest.TestCase):
+    """k8s/sizing: what the README shows is what it computes, and a plan holds what it was made for."""
+
+    @classmethod
+    def setUpClass(cls):
+        loader = importlib.machinery.SourceFileLoader("sizing", str(K8S / "sizing"))
+        cls.sizing = importlib.util.module_from_spec(importlib.util.spec_from_loader("sizing", loader))
+        loader.exec_module(cls.sizing)
+        cls.figures = {name: value for name, (value, _, _) in cls.sizing.FIGURES.items()}
+
+    def run_it(self, *arguments):
+        return subprocess.run([K8S / "sizing", *map(str, arguments)], capture_output=True, text=True, check=False,
+                              timeout=SECONDS_MAX)
+
+    def test_the_readme_shows_what_it_computes(self):
+        self.assertIn(f"```\n{self.run_it().stdout}```\n", (K8S / "README.md").read_text())
+
+    def test_a_plan_holds_its_own_size_and_not_a_hundred_times_as_much(self):
+        for chunks in self.sizing.DEFAULT_CHUNKS:
+            for askers in self.sizing.DEFAULT_ASKERS:
+                size = (chunks, askers)
+                self.assertEqual(self.sizing.gives_way(self.figures, size, size), [], size)
+                more = dict(self.sizing.gives_way(self.figures, size, (100 * chunks, 100 * askers)))
+                self.assertLessEqual({"index memory", "index disk", "log disk", "search"}, set(more))
+
+    def test_a_search_costs_what_was_measured(self):
+        for chunks, row in ((1e5, "small_search"), (1e6, "large_search")):
+            self.assertAlmostEqual(self.sizing.search_core_seconds(self.figures, chunks),
+                                   self.figures["cores"] / self.figures[row])
+
+    def test_figures_of_a_benchmark_count(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump([{"name": "index_1m_memory_filled", "value": 10 * self.figures["memory"]}], file)
+            file.flush()
+            sizes = ["--chunks", 1e8, "--askers", 20]
+            self.assertNotEqual(self.run_it("--bench", file.name, *sizes).stdout, self.run_it(*sizes).stdout)
+
+    def test_what_is_wrong_is_said(self):
+        for arguments, said in ((["--set", "memory=-1"], "a number above 0"), (["--set", "speed=1"], "names: memory"),
+                                (["--chunks", "0"], "not between 1 and"), (["--bench", K8S / "sizing"], "no bench.json")):
+            done = self.run_it(*arguments)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(done.stdout, "")
+            self.assertIn(said, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
 
 
 class ProcessesTest(Case):

@@ -76,7 +76,8 @@ class ScaleTest(Case):
 
     def test_the_quota_holds_all_pods_at_their_most(self):
         for each in self.each(OVERLAYS):
-            hard = {name: amount(value) for name, value in each.one("ResourceQuota", "millrace")["spec"]["hard"].items()}
+            hard = each.one("ResourceQuota", "millrace")["spec"]["hard"]
+            hard = {name: amount(value) for name, value in hard.items()}
             needed = self.needed(each)
             for name, value in needed.items():
                 self.assertLessEqual(value, hard[name], name)
