@@ -61,13 +61,27 @@ void AnswerHub::keep_locked(PlacedAnswerPtr placed) {
   while (ring_bytes_ > options_.replay_bytes_max && !ring_.empty()) {
     const PlacedAnswerPtr oldest = std::move(ring_.front());
     ring_.pop_front();
-    ring_bytes_ -= oldest->bytes;
-    covered_from_[static_cast<std::size_t>(oldest->position.partition)] =
-        oldest->position.offset + 1;
-    const auto found = by_query_.find(oldest->event.query_id);
-    found->second.pop_front();
-    if (found->second.empty()) by_query_.erase(found);
+    forget_locked(*oldest);
   }
+}
+
+// What the ring has let go of, the oldest of its query.
+void AnswerHub::forget_locked(const PlacedAnswer& oldest) {
+  ring_bytes_ -= oldest.bytes;
+  covered_from_[static_cast<std::size_t>(oldest.position.partition)] = oldest.position.offset + 1;
+  const auto found = by_query_.find(oldest.event.query_id);
+  found->second.pop_front();
+  if (found->second.empty()) by_query_.erase(found);
+}
+
+void AnswerHub::forget_before(const Offsets& positions) {
+  const std::lock_guard lock{mutex_};
+  std::erase_if(ring_, [&](const PlacedAnswerPtr& each) {
+    const auto before = positions.find({std::string{topics::kAnswers}, each->position.partition});
+    if (before == positions.end() || each->position.offset >= before->second) return false;
+    forget_locked(*PlacedAnswerPtr{each});
+    return true;
+  });
 }
 
 AnswerHub::Subscription AnswerHub::subscribe(const std::string& query_id, Offset from,

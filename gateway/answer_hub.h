@@ -56,12 +56,15 @@ class AnswerHub {
   // One past the last offset the hub has read in the partition: never past the topic's end.
   Offset position(std::int32_t partition) const;
   std::int32_t partitions() const { return static_cast<std::int32_t>(next_.size()); }
+  // What stands before these positions is not replayed any more: the log has let go of it.
+  void forget_before(const Offsets& positions);
   void close_all(const std::string& reason);  // now and for those who come later
 
  private:
   explicit AnswerHub(AnswerHubOptions options) : options_{options} {}
   void take(const Record& record);
   void keep_locked(PlacedAnswerPtr placed);
+  void forget_locked(const PlacedAnswer& oldest);
 
   const AnswerHubOptions options_;
   Counter slow_clients_;

@@ -252,6 +252,7 @@ Result<bool> ErasureRound::trim() {
     before.insert(each.consumed_chunks.begin(), each.consumed_chunks.end());
   }
   if (Status trimmed = backend_.log.trim(before); !trimmed) return trimmed.error();
+  backend_.answers.forget_before(answers_);
   return true;
 }
 

@@ -1,6 +1,8 @@
 #include "common/log/kafka_purge.h"
 
-#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/ids.h"
@@ -10,11 +12,64 @@
 namespace millrace {
 namespace {
 
+constexpr std::size_t kPollRecords = 1'000;
+constexpr std::size_t kPollBytes = 8U << 20U;
+constexpr std::chrono::milliseconds kPollWait{1'000};
+constexpr std::chrono::hours kUnlistedSegmentAge{24};  // as the sweeper and the embedded log do
+
 // Has the form of an earlier segment's, so that the sweeper passes over it as well.
 std::string mark_key() {
   using namespace std::string_literals;
   return "purge\0"s + new_ulid(system_clock()) + "\0000"s;
 }
+
+// Segments of a partition, and what its records need of them.
+class SeenSegments {
+ public:
+  void add(const Record& record) {
+    if (!is_earlier_segment(record)) {
+      const std::vector<Offset> listed = segment_offsets(record);
+      records_.insert_or_assign(record.key, Needed{record.offset, {listed.begin(), listed.end()}});
+    } else if (record.tombstone) {
+      segments_.erase(record.key);
+    } else {
+      segments_.insert_or_assign(record.key, Segment{record.offset, record.timestamp});
+    }
+  }
+  // Those of records that were superseded, and those older than that of which no record came.
+  std::vector<std::string> superseded(Clock::Wall unlisted_before) const {
+    std::vector<std::string> keys;
+    for (const auto& [key, segment] : segments_) {
+      const auto record = records_.find(record_key(key));
+      const bool is_over = record == records_.end()
+                               ? segment.at < unlisted_before
+                               : segment.offset < record->second.offset &&
+                                     !record->second.segments.contains(segment.offset);
+      if (is_over) keys.push_back(key);
+    }
+    return keys;
+  }
+
+ private:
+  struct Segment {
+    Offset offset = 0;
+    Clock::Wall at{};
+  };
+  struct Needed {
+    Offset offset = 0;
+    std::set<Offset> segments;
+  };
+  // KEY of KEY NUL SET NUL N.
+  static std::string record_key(const std::string& key) {
+    const std::size_t number = key.rfind('\0');
+    if (number == std::string::npos || number == 0) return {};
+    const std::size_t set = key.rfind('\0', number - 1);
+    return set == std::string::npos ? std::string{} : key.substr(0, set);
+  }
+
+  std::map<std::string, Segment> segments_;
+  std::map<std::string, Needed> records_;  // the newest of each key
+};
 
 Record mark(const TopicPartition& partition, const std::string& key) {
   Record record;
@@ -28,7 +83,7 @@ Record mark(const TopicPartition& partition, const std::string& key) {
 
 }  // namespace
 
-KafkaPurge::KafkaPurge(const KafkaClient& client, const Log& log)
+KafkaPurge::KafkaPurge(const KafkaClient& client, Log& log)
     : client_{client}, log_{log}, key_{mark_key()} {}
 
 Result<std::vector<Position>> KafkaPurge::write_marks(
@@ -75,12 +130,37 @@ Status KafkaPurge::trim(rd_kafka_t* handle, LogWriter& writer, const Offsets& be
   return {};
 }
 
+Status KafkaPurge::sweep(LogWriter& writer, const TopicPartition& partition) const {
+  const auto begin = log_.begin_offset(partition);
+  const auto end = log_.end_offset(partition);
+  if (!begin) return begin.error();
+  if (!end) return end.error();
+  const auto reader = log_.open_reader({{partition, *begin}});
+  if (!reader) return reader.error();
+  SeenSegments segments;
+  while ((*reader)->positions().at(partition) < *end) {
+    const auto records = (*reader)->poll(kPollRecords, kPollBytes, kPollWait);
+    if (!records) return records.error();
+    for (const Record& each : *records) segments.add(each);
+  }
+  std::vector<Record> tombstones;
+  const Clock::Wall unlisted_before = client_.clock().wall_now() - kUnlistedSegmentAge;
+  for (const std::string& key : segments.superseded(unlisted_before)) {
+    tombstones.push_back(mark(partition, key));
+  }
+  if (tombstones.empty()) return {};
+  const auto written = writer.append(std::move(tombstones));
+  return written ? Status{} : Status{written.error()};
+}
+
 Result<Offsets> KafkaPurge::begin(LogWriter& writer, std::span<const std::string> topics) {
   std::set<TopicPartition> partitions;
   for (const std::string& topic : topics) {
     const auto count = log_.partitions(topic);
     if (!count) return count.error();
     for (std::int32_t i = 0; i < *count; ++i) partitions.insert({topic, i});
+    if (*count > 1) continue;
+    if (Status swept = sweep(writer, {topic, 0}); !swept) return swept.error();
   }
   const auto written = write_marks(writer, partitions);
   if (!written) return written.error();

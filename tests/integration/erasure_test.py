@@ -160,13 +160,14 @@ class ErasureTest(unittest.TestCase):
         first = Document("ledger", "The clerk of Morvale counts the barrels of salted herring.")
         kept = Document("kept", "The miller of Anstow grinds barley by the light of the moon.")
         large = Document("large", "The bridge of Tarn was built of granite in a dry summer.", SEGMENTS)
-        broken = Document("broken", "")
+        broken, heavy = Document("broken", ""), Document("heavy", "")
         self.add(first, kept, large)
-        self.client.add([{"id": "broken", "title": broken.title, "media_type": "application/pdf",
-                          "metadata": {"source": broken.metadata},
-                          "content_base64": base64.b64encode(
-                              f"%PDF-1.4\n{broken.raw}\n%%EOF".encode()).decode()}])
-        self.assertEqual(self.client.wait_settled(["broken"]), {"broken": "failed"})
+        for each, filler in ((broken, 0), (heavy, SEGMENTS)):
+            content = f"%PDF-1.4\n{each.raw}\n{filler * 'x'}{each.text}\n%%EOF".encode()
+            self.client.add([{"id": each.id, "title": each.title, "media_type": "application/pdf",
+                              "metadata": {"source": each.metadata},
+                              "content_base64": base64.b64encode(content).decode()}])
+            self.assertEqual(self.client.wait_settled([each.id]), {each.id: "failed"})
         asked, answer = self.ask("Who counts the barrels of salted herring?")
         self.assertIn("ledger", [each["document_id"] for each in answer["citations"]], answer)
         other, answer = self.ask("Who grinds barley by the light of the moon?")
@@ -176,24 +177,29 @@ class ErasureTest(unittest.TestCase):
         again, answer = self.ask("Who counts the barrels of smoked eel?")
         self.assertIn("ledger", [each["document_id"] for each in answer["citations"]], answer)
 
-        erased = [*first.markers, *second.markers, *large.markers, broken.raw, broken.title,
-                  broken.metadata]
-        found = self.in_files([*second.markers, large.raw, broken.raw, *kept.markers])
-        for each in (*second.markers, large.raw, broken.raw, *kept.markers):
+        names = ["ledger", "large", "broken", "heavy"]
+        failed = [broken.raw, broken.title, broken.metadata, heavy.raw, heavy.text, heavy.title]
+        erased = [*first.markers, *second.markers, *large.markers, *failed]
+        there = [*second.markers, large.raw, *failed, *kept.markers]
+        found = self.in_files(there)
+        for each in there:
             self.assertIn(each, found, "a raw search does not see what is there")
-        before = self.check(["ledger", "large", "broken"], [second.text])
+        places = "\n".join(found[second.text])
+        for place in ("/index/", "/gateway/") if OVER_KAFKA else ("/log/", "/index/", "/gateway/"):
+            self.assertIn(place, places)
+        before = self.check(names, [second.text])
         self.assertFalse(before["clean"])
         places = {each["place"] for each in before["traces"]}
         for topic in ("documents", "texts", "embeddings.g1", "transcripts"):
             self.assertIn(f"topic {topic}", places)
 
         began = time.monotonic()
-        self.delete("ledger", "large", "broken")
-        for status in self.wait_erased("ledger", "large", "broken"):
+        self.delete(*names)
+        for status in self.wait_erased(*names):
             self.assertEqual((status["title"], status["metadata"], status["bytes"]), ("", {}, 0))
         print(f"erased after {time.monotonic() - began:.1f} s of {ERASE_WITHIN}")
         self.assert_gone(erased)
-        after = self.check(["ledger", "large", "broken"], erased)
+        after = self.check(names, erased)
         self.assertTrue(after["clean"], after)
         self.assertGreater(after["records"], 10)
         self.assertGreater(after["files"], 10)

@@ -72,6 +72,10 @@ TEST_F(Erasure, nothing_of_a_document_is_left_but_that_it_was_there) {
   EXPECT_EQ(text_member(status, "title"), "");
   EXPECT_THAT(get(query).body, HasSubstr(std::string{kErasedAnswer}));
   EXPECT_THAT(get(query).body, Not(HasSubstr("The race")));
+  std::string streamed;
+  for (const ServerSentEvent& each : stream(query + "/events")) streamed += each.data;
+  EXPECT_THAT(streamed, HasSubstr(std::string{kErasedAnswer}));
+  EXPECT_THAT(streamed, Not(HasSubstr("The race")));
   EXPECT_THAT(get("/v1/dead-letters").body, Not(HasSubstr("too large")));
   EXPECT_EQ(state_of("other"), "indexed");
   EXPECT_THAT(get("/v1/collections/default/documents").body, Not(HasSubstr("\"d1\"")));
