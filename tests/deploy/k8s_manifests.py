@@ -22,6 +22,7 @@ ROLES = ("gateway", *STAGES)
 WORKLOADS = ("Deployment", "StatefulSet", "CronJob")
 SECONDS_MAX = 120
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
+ERASE_WITHIN_MS = 2 * DAY_MS
 UNITS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 ENVIRONMENTS = [*OVERLAYS, "everything"]
 
@@ -144,6 +145,7 @@ def topic_cells():
     table = source[source.index("kTopics{{"):source.index("}};")]
     names, rows = topic_names(), {}
     for row in re.findall(r"\{([^{}]*(?:\{\d+\}[^{}]*)*)\}(?=,\n)", table[len("kTopics{{"):]):
+        row = re.sub(r"\([^()]*\)", "()", row)
         cells = [" ".join(each.split()) for each in re.split(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", row)]
         assert len(cells) == 10, cells
         name = cells[0].strip('"')
@@ -172,13 +174,16 @@ def backed_up_topics():
 
 
 def kafka_settings(compacted, retention_ms):
-    """As kafka_topic_settings() of common/log/kafka_topics.cc."""
+    """As kafka_topic_settings() of common/log/kafka_topics.cc, with the default of erase_within_ms."""
+    step_ms = ERASE_WITHIN_MS // 8
+    longest_ms = min(DAY_MS, step_ms)
     policy = ",".join(["compact"] * compacted + ["delete"] * (retention_ms > 0))
     settings = {"cleanup.policy": policy}
     if compacted:
-        settings |= {"min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": str(DAY_MS)}
+        settings |= {"min.cleanable.dirty.ratio": "0.1", "delete.retention.ms": str(DAY_MS),
+                     "segment.ms": str(longest_ms), "max.compaction.lag.ms": str(step_ms)}
     if retention_ms:
-        segment_ms = min(max(retention_ms // 4, MINUTE_MS), DAY_MS)
+        segment_ms = min(max(retention_ms // 4, MINUTE_MS), longest_ms)
         settings |= {"retention.ms": str(retention_ms), "segment.ms": str(segment_ms)}
     return settings
 
@@ -196,7 +201,9 @@ def stage_rows():
         if not topics:
             assert row.count("swept_topics,") == 2, row
             topics = [swept, swept]
-        rows[name] = (*topics, once == "true", each_generation == "true")
+        # Rows of one name are the same stage over different sources.
+        read, written = rows.get(name, (set(), set()))[:2]
+        rows[name] = (read | topics[0], written | topics[1], once == "true", each_generation == "true")
     assert set(rows) == {*STAGES, "searcher"}, sorted(rows)
     return rows
 
