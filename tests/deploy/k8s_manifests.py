@@ -208,6 +208,12 @@ def stage_rows():
     return rows
 
 
+def reader_group():
+    """That readers without a group have all the same."""
+    source = (ROOT / "common/log/kafka_reader.cc").read_text()
+    return re.search(r'make_consumer\("(\w+)"', source)[1]
+
+
 def topics_in(source):
     names = topic_names()
     found = {names[each] for each in re.findall(r"topics::(\w+)", source)}

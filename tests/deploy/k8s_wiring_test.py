@@ -11,7 +11,7 @@ import unittest
 import yaml
 
 from k8s_manifests import (K8S, OVERLAYS, ROLES, ROOT, SECONDS_MAX, STAGES, WORKLOADS, Case, amount,
-                           backed_up_topics, container_of, environment, name_of, selects, stage_rows,
+                           backed_up_topics, container_of, environment, name_of, reader_group, selects, stage_rows,
                            topic_rows)
 
 RESERVED = {"kube-system", "keda", "ingress-nginx", "monitoring", "istio-system"}
@@ -270,6 +270,7 @@ class KafkaTest(Case):
                 if stage == "answerer":  # looks for earlier attempts
                     topics["answers"].add("Read")
                 wanted = {"topic": topics, "group": {it: {"Read"} for it in of_process}}
+                wanted["group"][reader_group()] = {"Describe"}
                 wanted["group"] |= {f"{it}.g*": {"Read"} for it in of_process if rows[it][3]}
                 if rows[stage][2]:  # transactions
                     wanted["transactionalId"] = {f"{stage}.*": {"Write", "Describe"}}
