@@ -195,7 +195,9 @@ class ProcessesTest(Case):
     def test_the_keys_are_accepted_by_the_gateway(self):
         made = subprocess.run([K8S / "keys", "somewhere"], capture_output=True, text=True, check=True,
                               timeout=SECONDS_MAX)
-        secrets = {each["metadata"]["name"]: each for each in yaml.safe_load_all(made.stdout)}
+        listed = json.loads(made.stdout)
+        self.assertEqual((listed["apiVersion"], listed["kind"]), ("v1", "List"))
+        secrets = {each["metadata"]["name"]: each for each in listed["items"]}
         settings = base64.b64decode(secrets["millrace-keys"]["data"]["settings.yaml"]).decode()
         self.assertEqual([each["name"] for each in yaml.safe_load(settings)["api_keys"]],
                          ["admin", "metrics", "backup"])
