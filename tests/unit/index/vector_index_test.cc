@@ -315,7 +315,10 @@ TEST_F(VectorIndexTest, few_or_equal_or_empty_vectors_are_no_special_case) {
         const auto hits = index->search(question, Bitmap{rows, true}, 2).front();
         ASSERT_THAT(hits, SizeIs(std::min<std::size_t>(rows, 2)));
         for (std::size_t i = 0; i < hits.size(); ++i) {
-          EXPECT_EQ(hits[i].row, i);
+          // In which list equal vectors are, and so which are seen first, is the processor's
+          // choice.
+          if (index->is_exact()) EXPECT_EQ(hits[i].row, i);
+          if (i > 0) EXPECT_GT(hits[i].row, hits[i - 1].row);
           EXPECT_NEAR(hits[i].score, 4 * value, 1e-5);
         }
       }
