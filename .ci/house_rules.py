@@ -23,7 +23,7 @@ MAY_INCLUDE = {
 }
 COMPOSITION_ROOTS = {"gateway/standalone.cc"}
 # Folders of workers/ that any stage may include; the others are stages and know no other stage.
-WORKER_LIBRARIES = {"runtime", "text", "model", "index"}
+WORKER_LIBRARIES = {"runtime", "drift", "text", "model", "index"}
 # Vendor headers stay in one place.
 VENDORS = {
     r"rapidjson/": ("common/json",),

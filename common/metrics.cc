@@ -88,6 +88,13 @@ Histogram MetricsRegistry::histogram(std::string_view name, std::string_view hel
   return handle;
 }
 
+void MetricsRegistry::remove(std::string_view name, const Gauge& gauge) {
+  const std::lock_guard lock{impl_->mutex};
+  const auto found = impl_->gauges.find(name);
+  if (found == impl_->gauges.end() || gauge.series_ == nullptr) return;
+  found->second->Remove(static_cast<prometheus::Gauge*>(gauge.series_));
+}
+
 std::string MetricsRegistry::render() const {
   return prometheus::TextSerializer{}.Serialize(impl_->registry.Collect());
 }

@@ -58,6 +58,9 @@ class MetricsRegistry {
   Histogram histogram(std::string_view name, std::string_view help, const MetricLabels& labels = {},
                       const std::vector<double>& buckets = {});
 
+  // Takes the series out, where what it is about has ended. No other handle to it is used any more.
+  void remove(std::string_view name, const Gauge& gauge);
+
   // Text exposition format 0.0.4.
   std::string render() const;
 

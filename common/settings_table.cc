@@ -131,6 +131,13 @@ constexpr Setting kSettings[] = {
     {"refusal_threshold", Type::real, "0.4", 0, 1,
      "similarity of the best sentence below which the quoted-sentences answer refuses", ""},
 
+    // Drift of what people ask.
+    {"drift_window", Type::integer, "500", 200, 10'000,
+     "questions of the reference and of the newest that are compared with it; fewer than 200 "
+     "differ "
+     "by chance alone",
+     ""},
+
     // The runner.
     {"attempts_max", Type::integer, "5", 1, 100, "attempts at one record; then it is a dead letter",
      ""},

@@ -20,6 +20,7 @@
 #include "gateway/generation_service.h"
 #include "gateway/lag_watch.h"
 #include "gateway/query_service.h"
+#include "gateway/replay_service.h"
 #include "gateway/server.h"
 #include "gateway/stored_event.h"
 #include "gateway/stored_letter.h"
@@ -127,6 +128,7 @@ class LogGateway final : public Gateway {
   std::unique_ptr<LogCollectionService> collections_;
   std::unique_ptr<LogGenerationService> generations_;
   std::unique_ptr<LogQueryService> queries_;
+  std::unique_ptr<LogReplayService> replays_;
   std::unique_ptr<LogDeadLetterService> dead_letters_;
   std::unique_ptr<DeadLetterKeeper> keeper_;
   std::unique_ptr<GenerationKeeper> generation_keeper_;
@@ -181,6 +183,7 @@ Status LogGateway::make_services() {
   collections_ = std::make_unique<LogCollectionService>(backend, *documents_);
   generations_ = std::make_unique<LogGenerationService>(backend);
   queries_ = std::make_unique<LogQueryService>(backend);
+  replays_ = std::make_unique<LogReplayService>(backend, *queries_, *documents_);
   dead_letters_ = std::make_unique<LogDeadLetterService>(backend, *documents_, metrics_);
   keeper_ = std::make_unique<DeadLetterKeeper>(backend, metrics_);
   generation_keeper_ = std::make_unique<GenerationKeeper>(backend, *generations_, metrics_);
@@ -191,8 +194,8 @@ Status LogGateway::make_services() {
   if (!backups) return backups.error();
   backups_ = std::move(*backups);
   services_.emplace(Services{options_, *documents_, *collections_, *generations_, *queries_,
-                             *dead_letters_, *backups_, *erasures_, idempotency_, metrics_,
-                             readiness_, clock_, *pool_});
+                             *replays_, *dead_letters_, *backups_, *erasures_, idempotency_,
+                             metrics_, readiness_, clock_, *pool_});
   return {};
 }
 

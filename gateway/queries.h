@@ -21,6 +21,14 @@ struct NewQuery {
   bool explain = false;
   bool one_per_document = false;
   double diversity = 0;  // 0 to 1
+  Query::Origin origin = Query::Origin::person;
+  std::optional<int> generation = {};  // empty: the one that answers
+  // Who asks is somebody else, in whose place the caller may see what he could. Empty: the caller.
+  struct Rights {
+    bool sees_everything = false;
+    std::vector<std::string> groups;
+  };
+  std::optional<Rights> rights = {};
 };
 struct SearchResult {
   std::vector<Passage> passages;
@@ -28,6 +36,8 @@ struct SearchResult {
   std::int64_t embedding_us = 0;
   std::int64_t search_us = 0;
   std::int64_t took_us = 0;
+  Query query;  // as it was asked
+  std::optional<Provenance> provenance;
 };
 struct FinishedQuery {
   std::string query_id;
@@ -36,6 +46,8 @@ struct FinishedQuery {
   std::string message;
   std::vector<Passage> passages;
   Answer answer;
+  Query query;  // as it was asked
+  std::optional<Provenance> provenance;
 };
 struct QueryState {
   std::optional<Transcript> transcript;  // empty: running

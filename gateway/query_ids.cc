@@ -1,5 +1,6 @@
 #include "gateway/query_ids.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>
@@ -65,9 +66,21 @@ bool is_query_id_of(std::string_view query_id, std::string_view principal) {
 }
 
 Clock::Wall query_id_time(std::string_view query_id) {
-  if (answers_from(query_id) < 0) return {};
+  return answers_from(query_id) < 0 ? Clock::Wall{} : ulid_time(query_id.substr(0, kUlidLength));
+}
+
+std::string query_ids_since(Clock::Wall time) {
+  auto time_ms =
+      static_cast<std::uint64_t>(std::max<Clock::Wall::rep>(time.time_since_epoch().count(), 0));
+  std::string ids(kTimeLength, '0');
+  for (std::size_t i = kTimeLength; i-- > 0; time_ms >>= 5U) ids[i] = kCrockford[time_ms & 31U];
+  return ids;
+}
+
+Clock::Wall ulid_time(std::string_view ulid) {
+  if (!is_ulid(ulid)) return {};
   std::int64_t time_ms = 0;
-  for (const char c : query_id.substr(0, kTimeLength)) {
+  for (const char c : ulid.substr(0, kTimeLength)) {
     const auto digit = kCrockford.find(c);
     if (digit == std::string_view::npos) return {};
     time_ms = time_ms * 32 + static_cast<std::int64_t>(digit);

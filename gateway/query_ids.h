@@ -16,5 +16,9 @@ bool is_query_id_of(std::string_view query_id, std::string_view principal);
 
 // When the id was made; 0 for what is no query id.
 Clock::Wall query_id_time(std::string_view query_id);
+// The same of a ULID, such as a revision.
+Clock::Wall ulid_time(std::string_view ulid);
+// What is less than every id made at `time` or later, and not less than those made before.
+std::string query_ids_since(Clock::Wall time);
 
 }  // namespace millrace

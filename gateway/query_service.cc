@@ -91,11 +91,13 @@ Reply<Query> LogQueryService::make_query(const Caller& caller, NewQuery query,
   made.explain = query.explain;
   made.one_per_document = query.one_per_document;
   made.diversity = query.diversity;
-  made.sees_everything = caller.principal.sees_everything;
-  made.groups = caller.principal.groups;
+  made.origin = query.origin;
+  made.sees_everything =
+      query.rights ? query.rights->sees_everything : caller.principal.sees_everything;
+  made.groups = query.rights ? std::move(query.rights->groups) : caller.principal.groups;
   made.principal = caller.principal.name;
   made.asked_at = backend_.clock.wall_now();
-  made.generation = collection->generation;
+  made.generation = query.generation.value_or(collection->generation);
   made.query_id = new_query_id(backend_.clock, backend_.answers, made.principal);
   return made;
 }
@@ -110,12 +112,18 @@ net::awaitable<Status> LogQueryService::append(const Caller& caller, Record reco
 }
 
 net::awaitable<Reply<std::string>> LogQueryService::ask(const Caller& caller, NewQuery query) {
-  Reply<Query> made = make_query(caller, std::move(query), Query::Kind::answer);
+  Reply<Query> made = co_await accept(caller, std::move(query));
   if (!made) co_return Reply<std::string>{made.error()};
-  const Status stored = co_await append(caller, to_record(*made));
-  if (!stored) co_return Reply<std::string>{problem_from(stored.error())};
-  ++accepted_;
   co_return Reply<std::string>{std::move(made->query_id)};
+}
+
+net::awaitable<Reply<Query>> LogQueryService::accept(const Caller& caller, NewQuery query) {
+  Reply<Query> made = make_query(caller, std::move(query), Query::Kind::answer);
+  if (!made) co_return made;
+  const Status stored = co_await append(caller, to_record(*made));
+  if (!stored) co_return Reply<Query>{problem_from(stored.error())};
+  if (made->origin == Query::Origin::person) ++accepted_;
+  co_return made;
 }
 
 Reply<std::optional<Transcript>> LogQueryService::look_up(const Caller& caller,
@@ -173,7 +181,10 @@ net::awaitable<Reply<FinishedQuery>> LogQueryService::wait_for_end(AnswerStream&
     const AnswerStream::Batch batch = co_await stream.next(left);
     for (const PlacedAnswerPtr& placed : batch.events) {
       const AnswerEvent& event = placed->event;
-      if (event.type == AnswerEvent::Type::passages) finished.passages = event.passages;
+      if (event.type == AnswerEvent::Type::passages) {
+        finished.passages = event.passages;
+        finished.provenance = event.provenance;
+      }
       finished.completed = event.type == AnswerEvent::Type::completed;
       if (finished.completed) finished.answer = event.answer;
       finished.reason = event.reason;
@@ -188,13 +199,14 @@ net::awaitable<Reply<FinishedQuery>> LogQueryService::wait_for_end(AnswerStream&
 
 net::awaitable<Reply<FinishedQuery>> LogQueryService::answer(const Caller& caller, NewQuery query) {
   using Finished = Reply<FinishedQuery>;
-  auto asked = co_await ask(caller, std::move(query));
+  auto asked = co_await accept(caller, std::move(query));
   if (!asked) co_return Finished{asked.error()};
-  AnswerStream stream{backend_.answers, backend_.log, backend_.pool, *asked};
+  AnswerStream stream{backend_.answers, backend_.log, backend_.pool, asked->query_id};
   const Status opened = co_await stream.open({});
   if (!opened) co_return Finished{problem_from(opened.error())};
-  auto finished = co_await wait_for_end(stream, *asked);
+  auto finished = co_await wait_for_end(stream, asked->query_id);
   if (finished && finished->completed) remember_model(finished->answer.model);
+  if (finished) finished->query = std::move(*asked);
   co_return finished;
 }
 
@@ -217,7 +229,8 @@ net::awaitable<Reply<SearchResult>> LogQueryService::search(const Caller& caller
       if (event.type == AnswerEvent::Type::failed) co_return Found{failed_search(event)};
       if (event.type != AnswerEvent::Type::passages) continue;
       co_return Found{SearchResult{event.passages, event.partial, event.embedding_us,
-                                   event.search_us, microseconds(backend_.clock.now() - began)}};
+                                   event.search_us, microseconds(backend_.clock.now() - began),
+                                   *made, event.provenance}};
     }
     if (batch.ended) co_return Found{cut_off(batch.reason)};
   }

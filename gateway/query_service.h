@@ -28,6 +28,7 @@ class LogQueryService final : public QueryService {
  private:
   // A problem where there is no such collection.
   Reply<Query> make_query(const Caller& caller, NewQuery query, Query::Kind kind) const;
+  net::awaitable<Reply<Query>> accept(const Caller& caller, NewQuery query);
   net::awaitable<Status> append(const Caller& caller, Record record);
   // The transcript where the caller may see it; a problem when he may not or the id is none.
   Reply<std::optional<Transcript>> look_up(const Caller& caller, const std::string& query_id) const;

@@ -18,6 +18,7 @@
 #include "gateway/http_types.h"
 #include "gateway/idempotency.h"
 #include "gateway/queries.h"
+#include "gateway/replays.h"
 #include "schemas/collection.h"
 #include "schemas/document.h"
 
@@ -132,6 +133,7 @@ struct Services {
   CollectionService& collections;
   GenerationService& generations;
   QueryService& queries;
+  ReplayService& replays;
   DeadLetterService& dead_letters;
   BackupService& backups;
   ErasureService& erasures;

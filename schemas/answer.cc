@@ -37,6 +37,7 @@ void write_type_members(json::Writer& out, const AnswerEvent& event) {
       out.field("partial", event.partial)
           .field("embedding_us", event.embedding_us)
           .field("search_us", event.search_us);
+      if (event.provenance) write_object(out, "provenance", *event.provenance);
       break;
     case Type::delta:
       out.field("text", event.text);
@@ -99,6 +100,7 @@ static void read_type_members(json::ObjectReader& in, AnswerEvent& event) {
       in.required("partial", event.partial);
       read_integer(in, "embedding_us", event.embedding_us, 0);
       read_integer(in, "search_us", event.search_us, 0);
+      read_optional(in, "provenance", event.provenance);
       break;
     case Type::delta:
       in.required("text", event.text);
@@ -212,6 +214,7 @@ Record to_record(const Transcript& transcript) {
   write_passages(out, transcript.passages);
   write_object(out, "answer", transcript.answer);
   write_time(out, "finished_at_ms", transcript.finished_at);
+  if (transcript.provenance) write_object(out, "provenance", *transcript.provenance);
   out.end_object();
   return make_event(topics::kTranscripts, transcript.query.query_id, Transcript::kType, out.take());
 }
@@ -225,6 +228,7 @@ Result<Transcript> transcript_from(const Record& record) {
         read_objects(in, "passages", transcript.passages);
         read_object(in, "answer", transcript.answer);
         read_time(in, "finished_at_ms", transcript.finished_at);
+        read_optional(in, "provenance", transcript.provenance);
       });
 }
 

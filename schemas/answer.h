@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ struct AnswerEvent {
   Answer answer;                  // completed
   std::string reason;             // failed: "cancelled", "model_unavailable", "timeout", …; reset
   std::string message;            // failed: for people
+  std::optional<Provenance> provenance = {};  // passages; clients do not see it
   static constexpr std::string_view kType = "answer";
   bool operator==(const AnswerEvent&) const = default;
 };
@@ -79,6 +81,7 @@ struct Transcript {
   std::vector<Passage> passages;
   Answer answer;
   Clock::Wall finished_at{};
+  std::optional<Provenance> provenance = {};  // older ones have none
   static constexpr std::string_view kType = "transcript";
   bool operator==(const Transcript&) const = default;
 };

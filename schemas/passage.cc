@@ -167,6 +167,7 @@ Record to_record(const PassagesEvent& event) {
       .field("search_us", event.search_us);
   if (!event.error.empty()) out.field("error", event.error);
   if (event.evidence != LexicalEvidence{}) write_object(out, "evidence", event.evidence);
+  if (event.provenance) write_object(out, "provenance", *event.provenance);
   out.key("passages").begin_array();
   for (const Passage& passage : event.passages) {
     out.begin_object();
@@ -187,6 +188,7 @@ Result<PassagesEvent> passages_event_from(const Record& record) {
     read_integer(in, "embedding_us", event.embedding_us, 0);
     read_integer(in, "search_us", event.search_us, 0);
     in.optional("error", event.error);
+    read_optional(in, "provenance", event.provenance);
     std::optional<LexicalEvidence> evidence;
     read_optional(in, "evidence", evidence);
     if (evidence) event.evidence = std::move(*evidence);

@@ -16,6 +16,10 @@ constexpr std::array<Named<SearchMode>, 3> kModes{{{"hybrid", SearchMode::hybrid
                                                    {"lexical", SearchMode::lexical}}};
 constexpr std::array<Named<Query::Kind>, 2> kKinds{
     {{"answer", Query::Kind::answer}, {"search", Query::Kind::search}}};
+constexpr std::array<Named<Query::Origin>, 4> kOrigins{{{"person", Query::Origin::person},
+                                                        {"eval", Query::Origin::eval},
+                                                        {"replay", Query::Origin::replay},
+                                                        {"shadow", Query::Origin::shadow}}};
 
 constexpr std::size_t kUlidDigits = 26;
 constexpr Offset kBase = 36;
@@ -27,14 +31,21 @@ void read_filter(json::ObjectReader& in, Filter& filter) {
   filter = std::move(*read);
 }
 
+// Absent: a person asks.
+void read_origin(json::ObjectReader& in, Query::Origin& origin) {
+  std::string text;
+  if (!in.optional("origin", text) || find_named(kOrigins, text, origin)) return;
+  in.fail("origin is " + json::quote(text) + "; known are person, eval, replay, shadow");
+}
+
 }  // namespace
 
 std::string_view to_string(SearchMode mode) { return name_of(kModes, mode); }
 
 void write_members(json::Writer& out, const Query& query) {
-  out.field("query_id", query.query_id)
-      .field("kind", name_of(kKinds, query.kind))
-      .field("collection", query.collection)
+  out.field("query_id", query.query_id).field("kind", name_of(kKinds, query.kind));
+  if (query.origin != Query::Origin::person) out.field("origin", name_of(kOrigins, query.origin));
+  out.field("collection", query.collection)
       .field("question", query.question)
       .field("top_k", query.top_k)
       .field("mode", to_string(query.mode));
@@ -52,6 +63,7 @@ void write_members(json::Writer& out, const Query& query) {
 void read_members(json::ObjectReader& in, Query& query) {
   in.required("query_id", query.query_id);
   read_enum(in, "kind", query.kind, kKinds);
+  read_origin(in, query.origin);
   in.required("collection", query.collection);
   in.required("question", query.question);
   read_integer(in, "top_k", query.top_k, 1);
@@ -115,6 +127,7 @@ Record to_record(const SearchRequest& request, int generation) {
   out.field("partition", request.partition)
       .field("partitions", request.partitions)
       .field("embedding_us", request.embedding_us);
+  if (request.provenance) write_object(out, "provenance", *request.provenance);
   write_body_bytes(out, body.size());
   out.end_object();
   Record record = make_event(topics::searches(generation), std::to_string(request.partition),
@@ -130,6 +143,7 @@ Result<SearchRequest> search_request_from(const Record& record) {
         read_integer(in, "partitions", request.partitions, 1);
         read_integer(in, "partition", request.partition, 0, std::int64_t{request.partitions} - 1);
         read_integer(in, "embedding_us", request.embedding_us, 0);
+        read_optional(in, "provenance", request.provenance);
         if (!decode_float32(body, request.vector))
           in.fail("the body is no vector of finite values");
         if (request.vector.empty() && request.query.mode != SearchMode::lexical)

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/log/record.h"
 #include "schemas/filter.h"
+#include "schemas/provenance.h"
 
 namespace millrace {
 
@@ -20,8 +21,11 @@ std::string_view to_string(SearchMode mode);
 // passages.
 struct Query {
   enum class Kind { answer, search };
+  // Why it is asked. What counts people's questions passes over the others.
+  enum class Origin { person, eval, replay, shadow };
   std::string query_id;  // see query_id_for()
   Kind kind = Kind::answer;
+  Origin origin = Origin::person;
   std::string collection;
   std::string question;
   std::int64_t top_k = 6;
@@ -58,6 +62,7 @@ struct SearchRequest {
   std::int32_t partitions = 1;
   std::int64_t embedding_us = 0;  // what embedding the question took
   std::vector<float> vector;
+  std::optional<Provenance> provenance = {};  // without what comes later on the way
   static constexpr std::string_view kType = "search";
   bool operator==(const SearchRequest&) const = default;
 };
@@ -140,6 +145,7 @@ struct PassagesEvent {
   std::string error;  // not empty: this partition could not be searched
   LexicalEvidence evidence;
   std::vector<Passage> passages;
+  std::optional<Provenance> provenance = {};  // with this partition's place in its topic
   static constexpr std::string_view kType = "passages";
   bool operator==(const PassagesEvent&) const = default;
 };

@@ -121,6 +121,7 @@ StageResources StageHost::resources_on(Log& log, Log* segments) {
   resources.answerer.rerank.reranker = reranker_.get();
   resources.answerer.tracer = tracer_;
   resources.candidates_min = rerank_candidates(config_);
+  resources.drift_window = static_cast<std::size_t>(config_.integer("drift_window"));
   return resources;
 }
 

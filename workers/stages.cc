@@ -109,9 +109,13 @@ constexpr StageRow kStages[] = {
      "",
      {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
+       Provenance provenance;
+       provenance.chunk_tokens = static_cast<std::int64_t>(with.chunker.chunk_tokens);
+       provenance.chunk_overlap_tokens = static_cast<std::int64_t>(with.chunker.overlap_tokens);
        return std::make_unique<QueryEmbedder>(*with.embedding_model, *with.embedding_cache,
                                               with.partitions, *with.generations, with.generation,
-                                              with.clock);
+                                              with.clock, std::move(provenance),
+                                              DriftOptions{&with.metrics, with.drift_window});
      }},
     {"searcher",
      [](int generation) -> Topics { return {topics::searches(generation)}; },
@@ -122,7 +126,8 @@ constexpr StageRow kStages[] = {
      "indexer",
      {},
      [](const StageResources& with) -> std::unique_ptr<Stage> {
-       return std::make_unique<Searcher>(*with.indexes, with.clock, with.candidates_min);
+       return std::make_unique<Searcher>(*with.indexes, with.clock, with.candidates_min,
+                                         DriftOptions{&with.metrics, with.drift_window});
      }},
     {"answerer",
      [](int) -> Topics {

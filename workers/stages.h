@@ -48,6 +48,7 @@ struct StageResources {
   ChunkerOptions chunker{};
   AnswererOptions answerer{};
   std::size_t candidates_min = 0;  // that a partition gives, for a re-ranker
+  std::size_t drift_window = 500;  // questions
 };
 
 struct StageNeeds {

@@ -95,7 +95,7 @@ bool show(AnswerStream& stream, const ServerSentEvent& event) {
     } else {
       std::cout << '\n';
       print_citations(root);
-      std::cout << stream.explained << std::flush;
+      std::cout << stream.explained << "\nQuery " << printable(stream.query_id) << std::endl;
     }
     return false;
   } else if (event.event == "failed") {

@@ -19,8 +19,9 @@ class App;
 
 namespace millrace {
 
-// How `millrace` ends: 0 done, 1 it did not work, 2 the command line is wrong.
-enum class ExitCode : int { done = 0, failed = 1, usage = 2 };
+// How `millrace` ends: 0 done, 1 it did not work, 2 the command line is wrong, 3 what was compared
+// differs.
+enum class ExitCode : int { done = 0, failed = 1, usage = 2, differs = 3 };
 
 // A command of `millrace`: adds itself to the program's command line, sets `run` when it was
 // chosen.
@@ -34,6 +35,7 @@ void add_health_command(CLI::App& app, CommandRun& run);
 void add_status_command(CLI::App& app, CommandRun& run);
 void add_reindex_command(CLI::App& app, CommandRun& run);
 void add_generations_command(CLI::App& app, CommandRun& run);
+void add_replay_command(CLI::App& app, CommandRun& run);
 void add_topics_command(CLI::App& app, CommandRun& run);
 void add_dead_letters_command(CLI::App& app, CommandRun& run);
 void add_backup_command(CLI::App& app, CommandRun& run);

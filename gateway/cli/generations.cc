@@ -11,12 +11,15 @@
 #include "common/clock.h"
 #include "gateway/cli/command.h"
 #include "gateway/cli/index_line.h"
+#include "gateway/cli/shadow.h"
 #include "schemas/collection.h"
 
 namespace millrace {
 namespace {
 
 constexpr std::chrono::milliseconds kProgressInterval{500};
+// A comparison takes the server five minutes at most.
+constexpr std::chrono::minutes kShadowMax{6};
 
 struct ReindexCommand {
   ClientOptions client;
@@ -30,6 +33,7 @@ struct GenerationsCommand {
   std::string verb;  // empty: list
   std::int64_t number = 0;
   bool force = false;
+  ShadowOptions shadow;
 };
 
 std::string path_of(std::int64_t number, const std::string& verb = {}) {
@@ -37,10 +41,15 @@ std::string path_of(std::int64_t number, const std::string& verb = {}) {
 }
 
 Result<json::Document> serve(const Client& client, const ClientOptions& options,
-                             std::int64_t number, bool force) {
-  const std::string body = force ? R"({"force":true})" : "{}";
-  return client.call(
-      client.collection_request("POST", options.collection, path_of(number, "serve"), body));
+                             std::int64_t number, bool force, const ShadowOptions& gate = {}) {
+  json::Writer body;
+  body.begin_object();
+  if (force) body.field("force", true);
+  if (Status written = write_members(body, gate); !written) return written.error();
+  HttpRequest request = client.collection_request(
+      "POST", options.collection, path_of(number, "serve"), body.end_object().take());
+  request.idle_timeout = kShadowMax;
+  return client.call(std::move(request));
 }
 
 std::string settings_of(const json::Value& generation) {
@@ -137,16 +146,36 @@ ExitCode run_reindex(const ReindexCommand& command) {
   return ExitCode::done;
 }
 
+ExitCode run_shadow(const Client& client, const GenerationsCommand& command) {
+  json::Writer body;
+  body.begin_object();
+  if (Status written = write_members(body, command.shadow); !written) return fail(written.error());
+  HttpRequest request =
+      client.collection_request("POST", command.client.collection,
+                                path_of(command.number, "shadow"), body.end_object().take());
+  request.idle_timeout = kShadowMax;
+  const auto report = client.call(std::move(request));
+  if (!report) return fail(report.error());
+  if (command.client.json) {
+    std::cout << report->root().serialize() << '\n';
+  } else {
+    print_shadow(report->root());
+  }
+  return report->root().member("passed").as_bool() ? ExitCode::done : ExitCode::failed;
+}
+
 ExitCode run_generations(const GenerationsCommand& command) {
   Result<Client> client = Client::connect(command.client);
   if (!client) return fail(client.error());
+  if (command.verb == "shadow") return run_shadow(*client, command);
   if (!command.verb.empty()) {
     const bool removes = command.verb == "remove";
-    const auto done = command.verb == "serve"
-                          ? serve(*client, command.client, command.number, command.force)
-                          : client->call(client->collection_request(
-                                removes ? "DELETE" : "POST", command.client.collection,
-                                path_of(command.number, removes ? "" : command.verb)));
+    const auto done =
+        command.verb == "serve"
+            ? serve(*client, command.client, command.number, command.force, command.shadow)
+            : client->call(
+                  client->collection_request(removes ? "DELETE" : "POST", command.client.collection,
+                                             path_of(command.number, removes ? "" : command.verb)));
     if (!done) return fail(done.error());
   }
   const auto listed =
@@ -168,6 +197,14 @@ void add_verb(CLI::App& parent, const char* verb, const char* description,
       ->required();
   if (std::string_view{verb} == "serve") {
     sub->add_flag("--force", command->force, "Even where it is behind the one that answers");
+  }
+  if (std::string_view{verb} == "serve" || std::string_view{verb} == "shadow") {
+    add_shadow_options(*sub, command->shadow);
+  }
+  if (std::string_view{verb} == "shadow") {
+    sub->footer(
+        "Ends with 0, or 1 when it does not reach --min-overlap or --min-ndcg or could not "
+        "be compared.");
   }
   sub->callback([command, verb, &run] {
     command->verb = verb;
@@ -206,7 +243,10 @@ void add_generations_command(CLI::App& app, CommandRun& run) {
   sub->callback([command, sub, &run] {
     if (sub->get_subcommands().empty()) run = [command] { return run_generations(*command); };
   });
-  add_verb(*sub, "serve", "Let it answer; the one before is kept", command, run);
+  add_verb(*sub, "serve", "Let it answer, where it passes --min-…; the one before is kept", command,
+           run);
+  add_verb(*sub, "shadow", "Ask it what people asked, and compare it with the one that answers",
+           command, run);
   add_verb(*sub, "pause", "Stop building it for a while", command, run);
   add_verb(*sub, "resume", "Go on building it", command, run);
   add_verb(*sub, "remove", "Remove one that does not answer", command, run);

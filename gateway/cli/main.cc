@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   millrace::add_health_command(app, run);
   millrace::add_reindex_command(app, run);
   millrace::add_generations_command(app, run);
+  millrace::add_replay_command(app, run);
   millrace::add_topics_command(app, run);
   millrace::add_dead_letters_command(app, run);
   millrace::add_backup_command(app, run);

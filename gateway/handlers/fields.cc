@@ -106,6 +106,10 @@ std::optional<Problem> check_question(const Services& services, std::string_view
   const auto mode = mode_named(fields.mode);
   if (!mode) return bad_field("mode", R"(must be "hybrid", "dense" or "lexical")");
   fields.query.mode = *mode;
+  if (fields.origin != "person" && fields.origin != "eval") {
+    return bad_field("origin", R"(must be "person", or "eval" for questions that measure)");
+  }
+  if (fields.origin == "eval") fields.query.origin = Query::Origin::eval;
   if (fields.query.diversity < 0 || fields.query.diversity > 1) {
     return bad_field("diversity", "must be a number from 0 to 1");
   }

@@ -23,11 +23,12 @@ Reply<bool> flag_argument(const Request& request, std::string_view name);
 std::string last_event_id(const Request& request);
 bool accepts_event_stream(const Request& request);
 
-// The options of a question out of `in`; the question itself and `explain` are the caller's to
-// read, who finishes the reader and then calls check_question().
+// The options of a question out of `in`; the question itself, `explain` and `origin` are the
+// caller's to read, who finishes the reader and then calls check_question().
 struct QuestionFields {
   NewQuery query;
   std::string mode = "hybrid";
+  std::string origin = "person";
   json::Value filter;  // in the body, which must outlive this
 };
 void read_question_options(json::ObjectReader& in, const Services& services,

@@ -35,6 +35,46 @@ Reply<int> number_of(const Request& request) {
   return number;
 }
 
+// Where what it takes to read a comparison ends, finish() and check_shadow() are the caller's.
+void read_shadow(json::ObjectReader& in, const Services& services, ShadowRequest& out) {
+  const json::Value questions = in.optional_array("questions");
+  if (questions.exists() && questions.size() == 0) {
+    in.fail("questions is empty; leave it out to take those that people asked");
+  }
+  if (questions.exists() &&
+      questions.size() > static_cast<std::size_t>(ReplayService::kShadowQuestionsMax)) {
+    return in.fail("questions are more than " + std::to_string(ReplayService::kShadowQuestionsMax));
+  }
+  for (std::size_t i = 0; questions.exists() && i < questions.size(); ++i) {
+    if (!questions[i].is_string()) return in.fail("questions must be strings");
+    out.questions.emplace_back(questions[i].as_string());
+  }
+  in.optional("limit", out.limit, 1, ReplayService::kShadowQuestionsMax);
+  in.optional("top_k", out.top_k, 1, services.options.top_k_max);
+  in.optional("answers", out.answers);
+  double share = 0;
+  if (in.optional("min_overlap", share)) out.gate.min_overlap = share;
+  if (in.optional("min_ndcg", share)) out.gate.min_ndcg = share;
+}
+
+std::optional<Problem> check_shadow(const Services& services, const ShadowRequest& wanted) {
+  const auto is_share = [](const std::optional<double>& value) {
+    return !value || (*value >= 0 && *value <= 1);
+  };
+  if (!is_share(wanted.gate.min_overlap))
+    return bad_field("min_overlap", "must be a number from 0 to 1");
+  if (!is_share(wanted.gate.min_ndcg)) return bad_field("min_ndcg", "must be a number from 0 to 1");
+  if (wanted.top_k != 0 && wanted.questions.empty()) {
+    return bad_field("top_k", "is of questions; those that people asked have their own");
+  }
+  for (const std::string& each : wanted.questions) {
+    QuestionFields fields;
+    fields.query.question = each;
+    if (auto wrong = check_question(services, "questions", fields)) return wrong;
+  }
+  return std::nullopt;
+}
+
 using Turn = net::awaitable<Reply<Generation>> (GenerationService::*)(const Caller&, std::string,
                                                                       int);
 
@@ -99,11 +139,49 @@ net::awaitable<Response> serve_generation(const Request& request, Services& serv
   const auto body = parse_json_body(request);
   if (!body) co_return Response{body.error()};
   bool force = false;
+  ShadowRequest shadow;
+  shadow.collection = request.param("c");
+  shadow.generation = *number;
   json::ObjectReader in{body->root(), "serve"};
   in.optional("force", force);
+  read_shadow(in, services, shadow);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  if (auto wrong = check_shadow(services, shadow)) co_return Response{std::move(*wrong)};
+  if (shadow.gate.any()) {
+    const Reply<GenerationView> view =
+        co_await services.generations.get(request.caller, shadow.collection, *number);
+    if (!view) co_return Response{view.error()};
+    if (view->generation.state != Generation::State::serving) {
+      const auto report = co_await services.replays.shadow(request.caller, std::move(shadow));
+      if (!report) co_return Response{report.error()};
+      if (!report->passed()) {
+        co_return Response{conflict("generation " + std::to_string(*number) +
+                                    " does not pass its gate: " + failures(*report) +
+                                    "; POST …/shadow shows each question")};
+      }
+    }
+  }
   co_return told(
       200, co_await services.generations.serve(request.caller, request.param("c"), *number, force));
+}
+
+net::awaitable<Response> shadow_generation(const Request& request, Services& services) {
+  const Reply<int> number = number_of(request);
+  if (!number) co_return Response{number.error()};
+  const auto body = parse_json_body(request);
+  if (!body) co_return Response{body.error()};
+  ShadowRequest wanted;
+  wanted.collection = request.param("c");
+  wanted.generation = *number;
+  json::ObjectReader in{body->root(), "shadow"};
+  read_shadow(in, services, wanted);
+  if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  if (auto wrong = check_shadow(services, wanted)) co_return Response{std::move(*wrong)};
+  const auto report = co_await services.replays.shadow(request.caller, std::move(wanted));
+  if (!report) co_return Response{report.error()};
+  json::Writer out;
+  write_json(out, *report);
+  co_return Response{200, out.take()};
 }
 
 net::awaitable<Response> pause_generation(const Request& request, Services& services) {

@@ -11,6 +11,7 @@ net::awaitable<Response> post_reindex(const Request& request, Services& services
 net::awaitable<Response> list_generations(const Request& request, Services& services);
 // GET …/{n}/events
 net::awaitable<Response> stream_generation(const Request& request, Services& services);
+net::awaitable<Response> shadow_generation(const Request& request, Services& services);
 net::awaitable<Response> serve_generation(const Request& request, Services& services);
 net::awaitable<Response> pause_generation(const Request& request, Services& services);
 net::awaitable<Response> resume_generation(const Request& request, Services& services);

@@ -21,6 +21,7 @@ Reply<NewQuery> read_query(const Request& request, const Services& services) {
   in.required("question", fields.query.question);
   read_question_options(in, services, fields);
   in.optional("explain", fields.query.explain);
+  in.optional("origin", fields.origin);
   in.optional("conversation_id", conversation_id);
   if (const Status read = in.finish(); !read) return problem_from(read.error());
   if (conversation_id.size() > kConversationIdBytesMax) {
@@ -114,6 +115,20 @@ net::awaitable<Response> delete_query(const Request& request, Services& services
   json::Writer out;
   out.begin_object().field("id", request.param("id")).field("state", *outcome).end_object();
   co_return Response{202, out.take()};
+}
+
+net::awaitable<Response> replay_query(const Request& request, Services& services) {
+  const auto body = parse_json_body(request);
+  if (!body) co_return Response{body.error()};
+  bool answer = true;
+  json::ObjectReader in{body->root(), "replay"};
+  in.optional("answer", answer);
+  if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
+  const auto replay = co_await services.replays.replay(request.caller, request.param("id"), answer);
+  if (!replay) co_return Response{replay.error()};
+  json::Writer out;
+  write_json(out, *replay);
+  co_return Response{200, out.take()};
 }
 
 net::awaitable<Response> stream_query(const Request& request, Services& services) {

@@ -9,6 +9,7 @@ namespace millrace {
 net::awaitable<Response> post_query(const Request& request, Services& services);
 net::awaitable<Response> get_query(const Request& request, Services& services);
 net::awaitable<Response> delete_query(const Request& request, Services& services);
+net::awaitable<Response> replay_query(const Request& request, Services& services);
 net::awaitable<Response> stream_query(const Request& request, Services& services);
 
 }  // namespace millrace

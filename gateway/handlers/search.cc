@@ -17,6 +17,7 @@ net::awaitable<Response> post_search(const Request& request, Services& services)
   in.required("query", fields.query.question);
   read_question_options(in, services, fields);
   in.optional("explain", fields.query.explain);
+  in.optional("origin", fields.origin);
   if (const Status read = in.finish(); !read) co_return Response{problem_from(read.error())};
   if (auto wrong = check_question(services, "query", fields)) {
     co_return Response{std::move(*wrong)};

@@ -187,6 +187,7 @@ def dead_letters(caller, path):
 
 @reads("post /v1/collections/{c}/reindex", "get /v1/collections/{c}/generations",
        "get /v1/collections/{c}/generations/{n}/events",
+       "post /v1/collections/{c}/generations/{n}/shadow",
        "post /v1/collections/{c}/generations/{n}/serve", "post /v1/collections/{c}/generations/{n}/pause",
        "post /v1/collections/{c}/generations/{n}/resume", "delete /v1/collections/{c}/generations/{n}",
        same_for_all=True)
@@ -312,13 +313,27 @@ def told(stream):
     return [text] + [(event, steady(data)) for event, data in events if event != "delta"]
 
 
+@reads("post /v1/queries/{id}/replay")
+def replay(caller, path):
+    """With his own rights, whatever the index had read."""
+    seen = []
+    for question in QUESTIONS:
+        waited = caller.json("POST", caller.base + "/queries?wait=true", {"question": question}, expect=200)
+        until(lambda answer: answer[2]["state"] != "running", caller, f"/v1/queries/{waited['id']}")
+        told = [caller.exchange("POST", path.format(id=waited["id"]), body) for body in ({}, {"answer": False})]
+        assert all(status == 200 and answer["same"] for status, _, answer in told), told
+        assert '"offset"' not in json.dumps(told), told
+        seen.append((question, told))
+    return seen
+
+
 @reads("delete /v1/queries/{id}", same_for_all=True)
 def query_of_another(caller, _):
     """A question of somebody who sees everything is one that there never was."""
     root = Caller(caller.server, "root")
     known = root.json("POST", root.base + "/queries?wait=true", {"question": QUESTIONS[0]}, expect=200)["id"]
-    answers = [[str(caller.exchange(method, f"/v1/queries/{one}{rest}")).replace(one, "ID")
-                for method, rest in (("GET", ""), ("HEAD", ""), ("GET", "/events"), ("DELETE", ""))]
+    answers = [[str(caller.exchange(method, f"/v1/queries/{one}{rest}", {} if rest == "/replay" else None)).replace(one, "ID")
+                for method, rest in (("GET", ""), ("HEAD", ""), ("GET", "/events"), ("DELETE", ""), ("POST", "/replay"))]
                for one in (known, known[:10] + "0" * 8 + known[18:])]
     assert answers[0] == answers[1] and all(each.startswith("(404") for each in answers[0]), answers
     return answers[0]

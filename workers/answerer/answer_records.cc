@@ -53,6 +53,7 @@ AnswerEvent passages_event(const GatheredQuery& gathered) {
   event.partial = gathered.partial;
   event.embedding_us = gathered.embedding_us;
   event.search_us = gathered.search_us;
+  event.provenance = gathered.provenance;
   return event;
 }
 
@@ -80,6 +81,7 @@ Transcript failed_transcript(const GatheredQuery& gathered, const AnswerFailure&
   transcript.message = failure.message;
   transcript.passages = gathered.passages;
   transcript.finished_at = now;
+  transcript.provenance = gathered.provenance;
   return transcript;
 }
 
@@ -105,6 +107,7 @@ Record transcript_of(const GatheredQuery& gathered, const AnswerEvent& last, Clo
   transcript.passages = gathered.passages;
   transcript.answer = last.answer;
   transcript.finished_at = now;
+  transcript.provenance = gathered.provenance;
   return to_record(transcript);
 }
 

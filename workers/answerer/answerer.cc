@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "common/ids.h"
 #include "schemas/topics.h"
 #include "workers/answerer/answer_records.h"
 #include "workers/answerer/gather.h"
@@ -27,6 +28,9 @@ constexpr std::chrono::minutes kCancellationKept{10};
 
 // The deadline timer sleeps by the machine's clock; never so short that it would spin.
 constexpr std::chrono::milliseconds kTimerMin{1};
+
+// Of a digest: two prompts that differ have different ones for all purposes.
+constexpr std::size_t kPromptDigits = 16;
 
 // A query that has ended here.
 struct Finished {
@@ -57,6 +61,7 @@ struct Answerer::Impl {
   Result<Outputs> cancellation(const Record& record);
   bool maybe_seen(const Position& position);
   bool is_cancelled(const std::string& query_id) const;
+  void stamp(GatheredQuery& gathered) const;
   bool is_over(const std::string& query_id, Offset offset) const;
 
   // With the mutex held. Empty: it is being answered.
@@ -80,6 +85,7 @@ struct Answerer::Impl {
   const Clock& clock;
   const AnswererOptions options;
   const AnswerProbe probe;
+  const std::string prompt;  // as provenance has it
 
   std::mutex mutex;  // of everything down to the pool
   Gather gather;
@@ -99,6 +105,7 @@ Answerer::Impl::Impl(Log& log_, LanguageModel& model, const Clock& clock_, Metri
       clock{clock_},
       options{options_},
       probe{metrics},
+      prompt{sha256_hex(model.recipe()).substr(0, kPromptDigits)},
       gather{options_.search_timeout, options_.gathering_max, options_.rerank.reranker != nullptr},
       over{options_.remembered_max},
       cancelled{options_.remembered_max},
@@ -159,7 +166,16 @@ std::optional<Outputs> Answerer::Impl::fail(GatheredQuery& gathered, const Answe
   return failed_at_once(gathered, failure, clock.wall_now());
 }
 
+// What is known of how the query is answered before it is.
+void Answerer::Impl::stamp(GatheredQuery& gathered) const {
+  if (!gathered.provenance) return;
+  if (options.rerank.reranker != nullptr)
+    gathered.provenance->reranker = options.rerank.reranker->name();
+  if (gathered.query.kind == Query::Kind::answer) gathered.provenance->prompt = prompt;
+}
+
 std::optional<Outputs> Answerer::Impl::conclude(GatheredQuery& gathered) {
+  stamp(gathered);
   if (is_cancelled(gathered.query.query_id)) {
     return fail(gathered, {std::string{kCancelled}, "the question was cancelled"});
   }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/json.h"
 #include "workers/answerer/cited_text.h"
 #include "workers/answerer/evidence.h"
 #include "workers/text/unicode.h"
@@ -230,6 +231,18 @@ ExtractiveModel::ExtractiveModel(EmbeddingModel& model, ExtractiveOptions option
     : model_{model}, options_{options}, threads_{options.threads} {}
 
 ExtractiveModel::~ExtractiveModel() { threads_.join(); }
+
+std::string ExtractiveModel::recipe() const {
+  json::Writer out;
+  out.begin_object()
+      .field("model", model_.name())
+      .field("refusal_threshold", options_.refusal_threshold)
+      .field("sentences_max", options_.sentences_max)
+      .field("embedded_max", options_.embedded_max)
+      .field("embedded_bytes", options_.embedded_bytes)
+      .end_object();
+  return out.take();
+}
 
 Result<AnswerDraft> ExtractiveModel::extract(const AnswerTask& task) const {
   const std::vector<std::string> question = words(task.question);

@@ -28,6 +28,7 @@ class ExtractiveModel : public LanguageModel {
   boost::asio::awaitable<Result<AnswerDraft>> answer(AnswerTask task,
                                                      DeltaHandler on_delta) override;
   std::string name() const override { return "extractive"; }
+  std::string recipe() const override;
 
   // The same, blocking, without deltas.
   Result<AnswerDraft> extract(const AnswerTask& task) const;

@@ -20,6 +20,13 @@ void Gather::merge(Entry& entry, PassagesEvent event, Arrival arrival) {
     ++entry.errors;
     return;
   }
+  if (event.provenance && !gathered.provenance) {
+    gathered.provenance = std::move(event.provenance);
+  } else if (event.provenance) {
+    auto& index = gathered.provenance->index;
+    index.insert(index.end(), event.provenance->index.begin(), event.provenance->index.end());
+    std::ranges::sort(index, {}, &Provenance::IndexPosition::partition);
+  }
   entry.found.push_back(std::move(event));
 }
 

@@ -37,6 +37,7 @@ struct GatheredQuery {
   std::vector<Position> positions;  // the records it is made of
   std::string traceparent;          // of the last one
   bool maybe_seen = false;
+  std::optional<Provenance> provenance;  // of the partitions that answered
 };
 
 // Collects what the index partitions found for each query, until all have answered or the first

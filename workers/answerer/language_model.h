@@ -43,6 +43,8 @@ class LanguageModel {
   virtual boost::asio::awaitable<Result<AnswerDraft>> answer(AnswerTask task,
                                                              DeltaHandler on_delta) = 0;
   virtual std::string name() const = 0;
+  // What its answer hangs on beside the task: rules, limits, sampling. In no form but its own.
+  virtual std::string recipe() const { return {}; }
 };
 
 }  // namespace millrace

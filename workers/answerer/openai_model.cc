@@ -115,6 +115,11 @@ Span OpenAiModel::begin_span(std::string_view traceparent) const {
   return span;
 }
 
+std::string OpenAiModel::recipe() const {
+  return std::to_string(options_.prompt_bytes_max) + ' ' +
+         request_body(make_prompt({}, options_.prompt_bytes_max));
+}
+
 std::string OpenAiModel::request_body(const Prompt& prompt) const {
   json::Writer out;
   out.begin_object().field("model", options_.model).field("stream", true);

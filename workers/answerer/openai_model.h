@@ -35,6 +35,7 @@ class OpenAiModel : public LanguageModel {
   boost::asio::awaitable<Result<AnswerDraft>> answer(AnswerTask task,
                                                      DeltaHandler on_delta) override;
   std::string name() const override { return options_.model; }
+  std::string recipe() const override;
 
  private:
   struct Call;

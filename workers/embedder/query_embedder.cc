@@ -11,10 +11,12 @@ namespace millrace {
 namespace {
 
 Outputs searches_for(const Query& query, std::span<const float> vector, std::int64_t embedding_us,
-                     std::int32_t partitions, int generation) {
+                     std::int32_t partitions, int generation, const Provenance& provenance) {
   SearchRequest request;
   request.query = query;
   request.partitions = partitions;
+  request.provenance = provenance;
+  if (vector.empty()) request.provenance->embedding_model.clear();
   request.embedding_us = embedding_us;
   request.vector.assign(vector.begin(), vector.end());
   Outputs outputs;
@@ -24,18 +26,26 @@ Outputs searches_for(const Query& query, std::span<const float> vector, std::int
   return outputs;
 }
 
+Provenance with_model(Provenance provenance, const EmbeddingModel& model) {
+  provenance.embedding_model = model.name();
+  return provenance;
+}
+
 bool needs_vector(const Query& query) { return query.mode != SearchMode::lexical; }
 
 }  // namespace
 
 QueryEmbedder::QueryEmbedder(EmbeddingModel& model, EmbeddingCache& cache, std::int32_t partitions,
-                             const Generations& generations, int generation, const Clock& clock)
+                             const Generations& generations, int generation, const Clock& clock,
+                             Provenance provenance, const DriftOptions& drift)
     : model_{model},
       cache_{cache},
       partitions_{partitions},
       generations_{generations},
       generation_{generation},
-      clock_{clock} {}
+      clock_{clock},
+      provenance_{with_model(std::move(provenance), model)},
+      drift_{drift, generation} {}
 
 Result<std::optional<Query>> QueryEmbedder::take(const Record& record) const {
   Result<Query> query = query_from(record);
@@ -69,13 +79,15 @@ std::vector<Result<Outputs>> QueryEmbedder::process(std::span<const Record> batc
     } else if (!*taken) {
       results.emplace_back(Outputs{});
     } else if (!needs_vector(**taken)) {
-      results.emplace_back(searches_for(**taken, {}, 0, partitions_, generation_));
+      results.emplace_back(searches_for(**taken, {}, 0, partitions_, generation_, provenance_));
     } else if (!vectors) {
       results.emplace_back(with_context("embed a question", vectors.error()));
     } else {
       const std::span<const float> all{*vectors};
-      results.emplace_back(searches_for(**taken, all.subspan(row++ * dimensions, dimensions),
-                                        embedding_us, partitions_, generation_));
+      const std::span<const float> vector = all.subspan(row++ * dimensions, dimensions);
+      if ((*taken)->origin == Query::Origin::person) drift_.asked(vector);
+      results.emplace_back(
+          searches_for(**taken, vector, embedding_us, partitions_, generation_, provenance_));
     }
   }
   return results;

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "schemas/query.h"
+#include "workers/drift/drift_probe.h"
 #include "workers/embedder/embedding_cache.h"
 #include "workers/model/embedding_model.h"
 #include "workers/runtime/generations.h"
@@ -19,8 +20,11 @@ namespace millrace {
 // borrows outlives it.
 class QueryEmbedder : public Stage {
  public:
+  // `provenance`: how the generation's chunks are made; the model's name is put to it. Vectors of
+  // people's questions are watched for drift.
   QueryEmbedder(EmbeddingModel& model, EmbeddingCache& cache, std::int32_t partitions,
-                const Generations& generations, int generation, const Clock& clock);
+                const Generations& generations, int generation, const Clock& clock,
+                Provenance provenance = {}, const DriftOptions& drift = {});
 
   std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
   // A `failed` answer, so that nobody waits in vain.
@@ -36,6 +40,8 @@ class QueryEmbedder : public Stage {
   const Generations& generations_;
   const int generation_;
   const Clock& clock_;
+  const Provenance provenance_;
+  QuestionDriftProbe drift_;
 };
 
 }  // namespace millrace

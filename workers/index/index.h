@@ -78,6 +78,7 @@ class PartitionIndex {
   // Everything applied is durable, with this position: one past the last record applied.
   virtual Status checkpoint(Offset position) = 0;
   virtual std::optional<Offset> restored() const = 0;  // the position of the last checkpoint
+  virtual Offset position() const = 0;                 // the same, for any thread; none is 0
 
   // Where segments became files since the last one: a copy of all that was applied, by hard links,
   // in DIRECTORY/snapshots/; the one before goes. Else does nothing. The runner's thread. A failure

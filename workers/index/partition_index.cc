@@ -24,6 +24,7 @@ Status StoredPartitionIndex::checkpoint(Offset position) {
     if (Status written = write(batch); !written) return written;
   }
   if (Status written = store_->write_position(position); !written) return written;
+  position_ = position;
   changed_ = false;
   merger_.wake();  // for what died
   return {};

@@ -41,6 +41,7 @@ class StoredPartitionIndex : public PartitionIndex {
   Result<IndexChange> apply(const EmbeddingEvent& event) override;
   Status checkpoint(Offset position) override;
   std::optional<Offset> restored() const override { return store_->position(); }
+  Offset position() const override { return position_; }
   Status snapshot() override;
   std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const override;
   IndexCounts counts() const override;
@@ -130,6 +131,7 @@ class StoredPartitionIndex : public PartitionIndex {
   Staging staging_;
   std::vector<ChunkStore::Garbage> garbage_;  // to be removed by the next write
   bool changed_ = false;                      // since the last checkpoint
+  std::atomic<Offset> position_ = 0;          // of the last checkpoint, for who searches
 
   // Shared to note what may be seen, alone to change it: memory only, no I/O.
   mutable IndexLock lock_;

@@ -37,6 +37,7 @@ Status StoredPartitionIndex::open() {
       ChunkStore::open(options_.directory / "store", options_.dimensions);
   if (!store) return store.error();
   store_ = std::move(*store);
+  position_ = store_->position().value_or(0);
   if (Status made = make_directory(segments_directory()); !made) return made;
   std::vector<Needed> needed;
   if (Status loaded = load_rows(needed); !loaded) return loaded;

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <chrono>
 #include <latch>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -33,6 +34,7 @@ PassagesEvent passages_for(const SearchRequest& request, const Record& record) {
   event.partition = record.partition;
   event.partitions = request.partitions;
   event.embedding_us = request.embedding_us;
+  event.provenance = request.provenance;
   return event;
 }
 
@@ -56,6 +58,16 @@ IndexSearch search_for(const SearchRequest& request, std::size_t candidates_min)
   return wanted;
 }
 
+// None of a question that is looked for by its words alone, and where nothing is found.
+std::optional<double> best_cosine(std::span<const Passage> passages) {
+  std::optional<double> best;
+  for (const Passage& each : passages) {
+    if (!each.match || !each.match->cosine) continue;
+    best = std::max(best.value_or(-1), *each.match->cosine);
+  }
+  return best;
+}
+
 }  // namespace
 
 // A record of the batch and what becomes of it.
@@ -65,8 +77,13 @@ struct Searcher::Asked {
   Outputs outputs = {};
 };
 
-Searcher::Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min)
-    : indexes_{indexes}, clock_{clock}, candidates_min_{candidates_min}, helpers_{kHelpers} {}
+Searcher::Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min,
+                   const DriftOptions& drift)
+    : indexes_{indexes},
+      clock_{clock},
+      candidates_min_{candidates_min},
+      drift_{drift, indexes.generation()},
+      helpers_{kHelpers} {}
 
 std::vector<Result<Outputs>> Searcher::process(std::span<const Record> batch) {
   std::vector<Asked> asked;
@@ -118,8 +135,10 @@ void Searcher::side_by_side(std::span<const std::span<Asked*>> parts) {
   helped.wait();
 }
 
-void Searcher::answer(std::span<Asked* const> part) const {
+void Searcher::answer(std::span<Asked* const> part) {
   const Clock::Steady started = clock_.now();
+  const PartitionIndex* index = indexes_.find(part.front()->record->partition);
+  const Offset position = index == nullptr ? 0 : index->position();  // before it is searched
   std::vector<Result<IndexHits>> found = search(part);
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - started);
   for (std::size_t i = 0; i < part.size(); ++i) {
@@ -127,6 +146,11 @@ void Searcher::answer(std::span<Asked* const> part) const {
     PassagesEvent event = passages_for(request, *part[i]->record);
     event.search_us = took.count();
     if (found[i]) {
+      if (event.provenance) event.provenance->index.push_back({event.partition, position});
+      const auto best = best_cosine(found[i]->passages);
+      if (best && request.query.origin == Query::Origin::person) {
+        drift_.found(*best, static_cast<std::size_t>(request.partitions));
+      }
       event.passages = std::move(found[i]->passages);
       event.evidence = std::move(found[i]->evidence);
     } else {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "workers/drift/drift_probe.h"
 #include "workers/index/index_set.h"
 #include "workers/runtime/stage.h"
 
@@ -17,7 +18,9 @@ namespace millrace {
 class Searcher : public Stage {
  public:
   // `candidates_min`: passages that each partition gives at least, whatever the question shows.
-  Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min = 0);
+  // What is found for people's questions is watched for drift.
+  Searcher(const IndexSet& indexes, const Clock& clock, std::size_t candidates_min = 0,
+           const DriftOptions& drift = {});
 
   std::vector<Result<Outputs>> process(std::span<const Record> batch) override;
   Outputs given_up(const Record& record, const Error& error) override;
@@ -26,12 +29,13 @@ class Searcher : public Stage {
   struct Asked;
   void side_by_side(std::span<const std::span<Asked*>> parts);
   // Of a part of the batch, all for one partition.
-  void answer(std::span<Asked* const> part) const;
+  void answer(std::span<Asked* const> part);
   std::vector<Result<IndexHits>> search(std::span<Asked* const> part) const;
 
   const IndexSet& indexes_;
   const Clock& clock_;
   const std::size_t candidates_min_;
+  ScoreDriftProbe drift_;
   boost::asio::thread_pool helpers_;
 };
 

@@ -132,6 +132,7 @@ asio::awaitable<Result<Target::Found>> Target::search(const std::string& query,
       .field("top_k", kRankingMax)
       .field("mode", mode)
       .field("one_per_document", true)
+      .field("origin", "eval")
       .end_object();
   const HttpRequest search = request("POST", "/search", body.take());
   for (int attempt = 1; attempt <= kAttemptsMax; ++attempt) {
@@ -167,7 +168,8 @@ asio::awaitable<Result<GivenAnswer>> Target::ask_once(const HttpRequest& request
 asio::awaitable<Result<GivenAnswer>> Target::ask(const std::string& question,
                                                  const std::string& mode) const {
   json::Writer body;
-  body.begin_object().field("question", question).field("mode", mode).end_object();
+  body.begin_object().field("question", question).field("mode", mode);
+  body.field("origin", "eval").end_object();
   HttpRequest ask = request("POST", "/queries", body.take());
   ask.headers["Accept"] = "text/event-stream";
   for (int attempt = 1;; ++attempt) {

@@ -54,6 +54,22 @@ TEST(Gather, gives_the_same_passages_in_every_order_of_arrival) {
               ::testing::ElementsAre("c0-tied", "c1-tied", "c2-tied", "c2", "c1", "c0"));
 }
 
+TEST(Gather, puts_together_how_far_the_partitions_had_read) {
+  Gather gather{2s, 10};
+  for (const std::int32_t partition : {2, 0}) {
+    PassagesEvent event = part(partition);
+    event.provenance = Provenance{"mini", 256, 32, "", "", {{partition, 10 + partition}}};
+    EXPECT_THAT(gather.add(event, arrival(partition)), IsEmpty());
+  }
+  PassagesEvent failed = part(1);
+  failed.error = "the disk is gone";
+  failed.provenance = Provenance{"mini", 256, 32};
+  const auto done = gather.add(failed, arrival(9));
+  ASSERT_THAT(done, SizeIs(1));
+  const Provenance wanted{"mini", 256, 32, "", "", {{0, 10}, {2, 12}}};
+  EXPECT_EQ(done[0].provenance, wanted);
+}
+
 TEST(Gather, keeps_the_best_top_k_and_no_chunk_twice) {
   Gather gather{2s, 10};
   PassagesEvent first = found_in("q", 0, 2, {passage("a", 0.9), passage("b", 0.8)});

@@ -50,6 +50,37 @@ TEST_F(QueryEmbedderTest, embeds_waiting_questions_together_and_asks_every_parti
   }
 }
 
+TEST_F(QueryEmbedderTest, says_what_made_the_vector_and_the_chunks) {
+  QueryEmbedder embedder{model_, cache_, 1, generations_, 1, clock_, Provenance{"", 256, 32}};
+  Query lexical = query_of("E-1042");
+  lexical.mode = SearchMode::lexical;
+  const std::vector<Record> batch{to_record(query_of("first")), to_record(lexical)};
+  const auto results = embedder.process(batch);
+  const Provenance wanted{model_.name(), 256, 32};
+  EXPECT_EQ(search_request_from(results[0]->front())->provenance, wanted);
+  EXPECT_EQ(search_request_from(results[1]->front())->provenance, (Provenance{"", 256, 32}));
+}
+
+TEST_F(QueryEmbedderTest, watches_the_questions_of_people_and_of_nobody_else) {
+  constexpr std::size_t kWindow = 200;
+  MetricsRegistry metrics;
+  QueryEmbedder embedder{model_, cache_, 1, generations_, 1, clock_, {}, {&metrics, kWindow}};
+  const auto ask = [&](Query::Origin origin, const std::string& question, std::size_t times) {
+    Query query = query_of(question);
+    query.origin = origin;
+    const std::vector<Record> batch(times, to_record(query));
+    for (const auto& each : embedder.process(batch)) EXPECT_TRUE(each);
+  };
+  const std::string none = "question_drift{generation=\"1\"} 0\n";
+  ask(Query::Origin::person, "wheel", kWindow);
+  for (const auto origin : {Query::Origin::eval, Query::Origin::replay, Query::Origin::shadow}) {
+    ask(origin, "comet", kWindow);
+  }
+  EXPECT_THAT(metrics.render(), testing::HasSubstr(none));
+  ask(Query::Origin::person, "comet", kWindow);
+  EXPECT_THAT(metrics.render(), testing::Not(testing::HasSubstr(none)));
+}
+
 TEST_F(QueryEmbedderTest, keeps_rows_apart_when_a_record_cannot_be_read) {
   Record broken = to_record(query_of("broken"));
   broken.value = "{";

@@ -141,6 +141,7 @@ void FakeStages::finish(const Query& query, AnswerEvent event, std::string outco
   transcript.outcome = std::move(outcome);
   transcript.message = event.message;
   transcript.answer = event.answer;
+  if (transcript.outcome == "completed") transcript.passages = {sample_passage()};
   std::vector<Record> out;
   out.push_back(to_record(event));
   out.push_back(to_record(transcript));

@@ -37,6 +37,7 @@ class FailingIndex : public PartitionIndex {
     return {};
   }
   std::optional<Offset> restored() const override { return std::nullopt; }
+  Offset position() const override { return 0; }
   Status snapshot() override { return unavailable("snapshots are on the other disk"); }
   std::vector<Result<IndexHits>> search(std::span<const IndexSearch> searches) const override {
     return std::vector<Result<IndexHits>>(searches.size(), unavailable("disk gone"));

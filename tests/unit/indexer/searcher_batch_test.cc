@@ -36,6 +36,7 @@ class FakeIndex : public PartitionIndex {
   Result<IndexChange> apply(const EmbeddingEvent& /*event*/) override { return IndexChange{}; }
   Status checkpoint(Offset /*position*/) override { return {}; }
   std::optional<Offset> restored() const override { return std::nullopt; }
+  Offset position() const override { return 7; }
   Status snapshot() override { return {}; }
   IndexCounts counts() const override { return {}; }
 

@@ -97,6 +97,45 @@ TEST_F(SearcherTest, answers_each_request_from_the_index_of_its_partition) {
   EXPECT_EQ(only(results[1]).passages[0].document_id, "y");
 }
 
+TEST_F(SearcherTest, says_how_far_its_index_had_read) {
+  ASSERT_TRUE(set_->find(1)->checkpoint(41));
+  Searcher searcher{*set_, clock_};
+  SearchRequest asked = request("q");
+  asked.provenance = Provenance{"mini", 256, 32};
+  const std::vector<Record> batch{record_for(asked, 1), record_for(request("older"), 1)};
+  const std::vector<Result<Outputs>> results = searcher.process(batch);
+  const Provenance wanted{"mini", 256, 32, "", "", {{1, 41}}};
+  EXPECT_EQ(only(results[0]).provenance, wanted);
+  EXPECT_FALSE(only(results[1]).provenance);
+}
+
+TEST_F(SearcherTest, watches_the_scores_of_people_and_of_nobody_else) {
+  constexpr std::size_t kWindow = 200;
+  Searcher searcher{*set_, clock_, 0, {&metrics_, kWindow}};
+  const auto record_of = [&](Query::Origin origin, const std::vector<float>& vector) {
+    SearchRequest asked = request("q");
+    asked.query.origin = origin;
+    asked.vector = vector;
+    return record_for(asked, 0);
+  };
+  const auto ask = [&](const std::vector<Record>& pair, std::size_t times) {
+    for (std::size_t i = 0; i < times; ++i) {
+      for (const auto& each : searcher.process(pair)) EXPECT_TRUE(each);
+    }
+  };
+  // Of two partitions: the window of 200 questions has 400 scores.
+  const std::vector<float> one = request("q").vector;
+  const std::vector<float> other = request("q").vector;
+  const std::string none = "retrieval_score_drift{generation=\"1\"} 0\n";
+  constexpr auto kPerson = Query::Origin::person;
+  ask({record_of(kPerson, one), record_of(kPerson, other)}, 2 * kWindow);
+  EXPECT_THAT(metrics_.render(), testing::HasSubstr(none));
+  ask({record_of(Query::Origin::eval, one), record_of(Query::Origin::shadow, one)}, kWindow);
+  EXPECT_THAT(metrics_.render(), testing::HasSubstr(none));
+  ask({record_of(kPerson, one), record_of(kPerson, one)}, kWindow);
+  EXPECT_THAT(metrics_.render(), testing::Not(testing::HasSubstr(none)));
+}
+
 TEST_F(SearcherTest, shows_an_asker_only_what_the_groups_allow) {
   Searcher searcher{*set_, clock_};
   SearchRequest stranger = request("q");

@@ -105,6 +105,7 @@ Query search() {
   Query query;
   query.query_id = query_id_for("01KAB3M5J8Q2W4E6R7T9Y0Z1XF", 0);
   query.kind = Query::Kind::search;
+  query.origin = Query::Origin::shadow;
   query.collection = "default";
   query.question = "wheel";
   query.sees_everything = true;
@@ -146,6 +147,10 @@ Passage found(bool near) {
     match.vector = {0.5F, -0.25F, 0.0F};
   }
   return found;
+}
+
+Provenance provenance() {
+  return {"all-MiniLM-L6-v2", 256, 32, "cross-encoder", "5f2c0a9e7b1d4836", {{0, 41}, {1, 0}}};
 }
 
 Citation citation(bool with_page) {
@@ -193,6 +198,7 @@ std::vector<AnswerEvent> answer_events() {
   events.back().partial = true;
   events.back().embedding_us = 3'500;
   events.back().search_us = 750;
+  events.back().provenance = provenance();
   events.push_back(answer_event(Type::delta));
   events.back().text = " slowly\n";
   events.push_back(answer_event(Type::reset));
@@ -342,18 +348,20 @@ void add_documents(Samples& samples) {
 void add_queries(Samples& samples) {
   samples.add(query(), query_from);
   samples.add(search(), query_from);
-  const SearchRequest request{query(), 1, 4, 3'500, {0.1F, -0.2F, 1e-8F}};
+  const SearchRequest request{query(), 1, 4, 3'500, {0.1F, -0.2F, 1e-8F}, Provenance{"a", 256, 32}};
   samples.add(request, to_record(request, kGeneration), search_request_from);
   Query lexical = search();
   lexical.mode = SearchMode::lexical;
   const SearchRequest by_words{lexical, 0, 1, 0, {}};
   samples.add(by_words, to_record(by_words, kGeneration), search_request_from);
   const LexicalEvidence evidence{66, 280, {{"slowly", 3}, {"rädern", 0}}};
-  samples.add(PassagesEvent{query(), 1, 4, 3'500, 750, "", evidence, {found(true), found(false)}},
-              passages_event_from);
+  samples.add(
+      PassagesEvent{
+          query(), 1, 4, 3'500, 750, "", evidence, {found(true), found(false)}, provenance()},
+      passages_event_from);
   samples.add(PassagesEvent{search(), 0, 1, 0, 0, "no index yet", {}, {}}, passages_event_from);
   for (const AnswerEvent& event : answer_events()) samples.add(event, answer_event_from);
-  samples.add(Transcript{query(), "completed", "", {passage(true)}, answer(), at(7)},
+  samples.add(Transcript{query(), "completed", "", {passage(true)}, answer(), at(7), provenance()},
               transcript_from);
   samples.add(Transcript{search(), "failed", "timeout", {}, {}, at(8)}, transcript_from);
   samples.add(Cancellation{query().query_id, at(9)}, cancellation_from);
