@@ -45,9 +45,9 @@ std::span<const ErasureRound::Step> ErasureRound::steps() {
       {"the log", &ErasureRound::note_searches},
       {"searches that have begun", &ErasureRound::wait_for_searches},
       {"answers that have begun", &ErasureRound::wait_for_answers},
-      {"transcripts and dead letters", &ErasureRound::rewrite_mentions},
+      {"transcripts", &ErasureRound::rewrite_mentions},
       {"the indexes", &ErasureRound::wait_for_indexes},
-      {"streams of answers", &ErasureRound::trim},
+      {"streams of answers and dead letters", &ErasureRound::trim},
       {"the log's files", &ErasureRound::purge_log},
       {"the tables' files", &ErasureRound::purge_tables},
       {"the documents' status", &ErasureRound::mark_erased},
@@ -137,8 +137,6 @@ Result<bool> ErasureRound::rewrite_mentions() {
   if (documents_.empty()) return true;
   if (!backend_.transcripts.catch_up(kTableWait)) return not_read("transcripts");
   if (Status done = rewrite_transcripts(); !done) return done.error();
-  if (!backend_.letters.catch_up(kTableWait)) return not_read("dead letters");
-  if (Status done = remove_letters(); !done) return done.error();
   if (Status done = remove_progress(); !done) return done.error();
   return true;
 }
@@ -239,7 +237,8 @@ Result<bool> ErasureRound::wait_for_indexes() {
   return true;
 }
 
-// Clients that lost their stream have a step's time to go on with it.
+// Clients that lost their stream have a step's time to go on with it, and whoever redrives a letter
+// of the document is told that it was deleted.
 Result<bool> ErasureRound::trim() {
   if (backend_.clock.now() - began_ < erasure_step(backend_.options.erase_within)) return false;
   const auto topics = backend_.log.topics();
@@ -253,6 +252,9 @@ Result<bool> ErasureRound::trim() {
   }
   if (Status trimmed = backend_.log.trim(before); !trimmed) return trimmed.error();
   backend_.answers.forget_before(answers_);
+  if (documents_.empty()) return true;
+  if (!backend_.letters.catch_up(kTableWait)) return not_read("dead letters");
+  if (Status done = remove_letters(); !done) return done.error();
   return true;
 }
 

@@ -20,9 +20,10 @@ struct RemovedDocument {
 // Takes documents out of everything that still has their bytes, in the order in which one place
 // gets them from another:
 //   1. searches that had begun when it began are over, and so are the answers made from them
-//   2. transcripts that cite them, their dead letters and what was told of them are written anew
+//   2. transcripts that cite them and what was told of them are written anew
 //   3. the indexes have purged their files (IndexState::purged)
-//   4. topics kept by time are trimmed, the log and this gateway's tables purged
+//   4. topics kept by time are trimmed, dead letters removed, the log and this gateway's tables
+//      purged
 //   5. the documents are `erased`
 // Of a round without documents, what replaced revisions have left goes in the same way. Every step
 // is known by what the log says, and doing one twice is harmless: several gateways may. One thread;

@@ -35,8 +35,8 @@ class Comparison {
   bool rechunked() const;
   bool index_moved() const;
 
-  const Run& before_;
-  const Run& after_;
+  const QueryRun& before_;
+  const QueryRun& after_;
   const FindDocument& find_document_;
 };
 
@@ -271,7 +271,7 @@ void write_json(json::Writer& out, const PassageChange& change) {
   out.end_object();
 }
 
-void write_run(json::Writer& out, std::string_view name, const Run& run) {
+void write_run(json::Writer& out, std::string_view name, const QueryRun& run) {
   out.key(name).begin_object();
   out.field("id", run.query.query_id)
       .field("asked_at", format_time(run.query.asked_at))
@@ -319,7 +319,7 @@ bool Replay::same() const {
          });
 }
 
-Replay compare_runs(Run before, Run after, const FindDocument& find_document) {
+Replay compare_runs(QueryRun before, QueryRun after, const FindDocument& find_document) {
   Replay replay;
   replay.before = std::move(before);
   replay.after = std::move(after);

@@ -13,7 +13,7 @@
 namespace millrace {
 
 // A query as it went once: what it was answered from, and by what.
-struct Run {
+struct QueryRun {
   Query query;
   std::optional<Provenance> provenance;  // empty: it was not recorded
   std::vector<Passage> passages;
@@ -69,8 +69,8 @@ struct PassageChange {
 std::string_view to_string(PassageChange::Kind kind);
 
 struct Replay {
-  Run before;
-  Run after;
+  QueryRun before;
+  QueryRun after;
   std::vector<PassageChange> passages;  // of the first run in its order, then those that are new
   std::vector<CauseFound> causes;       // that concern the query as a whole
   std::optional<bool> same_answer;      // empty: not compared
@@ -80,7 +80,7 @@ struct Replay {
 
 // What differs between two runs of one query, and why. Passages are the same that are the same span
 // of the same revision; a text that was erased from the record is not compared. Pure.
-Replay compare_runs(Run before, Run after, const FindDocument& find_document);
+Replay compare_runs(QueryRun before, QueryRun after, const FindDocument& find_document);
 
 // A run's passage at the same place of the same document, whatever its borders: what both have is
 // at least half of the shorter one. -1: there is none.

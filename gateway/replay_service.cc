@@ -40,12 +40,12 @@ NewQuery again(const Query& query, const Principal& principal) {
 }
 
 // Offsets move with every document, also with those that the caller may not see.
-void hide_index(Run& run) {
+void hide_index(QueryRun& run) {
   if (run.provenance) run.provenance->index.clear();
 }
 
-Run run_of(Transcript transcript, bool answer) {
-  Run run;
+QueryRun run_of(Transcript transcript, bool answer) {
+  QueryRun run;
   run.partial = transcript.answer.partial;
   run.query = std::move(transcript.query);
   run.provenance = std::move(transcript.provenance);
@@ -106,27 +106,27 @@ Problem no_part(int generation) {
 
 }  // namespace
 
-net::awaitable<Reply<Run>> LogReplayService::run(const Caller& caller, NewQuery query,
-                                                 bool answer) {
-  Run run;
+net::awaitable<Reply<QueryRun>> LogReplayService::run(const Caller& caller, NewQuery query,
+                                                      bool answer) {
+  QueryRun run;
   if (!answer) {
     auto found = co_await queries_.search(caller, std::move(query));
-    if (!found) co_return Reply<Run>{found.error()};
+    if (!found) co_return Reply<QueryRun>{found.error()};
     run.query = std::move(found->query);
     run.provenance = std::move(found->provenance);
     run.passages = std::move(found->passages);
     run.partial = found->partial;
-    co_return Reply<Run>{std::move(run)};
+    co_return Reply<QueryRun>{std::move(run)};
   }
   auto finished = co_await queries_.answer(caller, std::move(query));
-  if (!finished) co_return Reply<Run>{finished.error()};
-  if (!finished->completed) co_return Reply<Run>{failed_query(*finished)};
+  if (!finished) co_return Reply<QueryRun>{finished.error()};
+  if (!finished->completed) co_return Reply<QueryRun>{failed_query(*finished)};
   run.query = std::move(finished->query);
   run.provenance = std::move(finished->provenance);
   run.passages = std::move(finished->passages);
   run.partial = finished->answer.partial;
   run.answer = std::move(finished->answer);
-  co_return Reply<Run>{std::move(run)};
+  co_return Reply<QueryRun>{std::move(run)};
 }
 
 net::awaitable<std::map<std::string, CurrentDocument>> LogReplayService::documents_of(
@@ -159,7 +159,7 @@ net::awaitable<Reply<Replay>> LogReplayService::replay(const Caller& caller, std
   query.origin = Query::Origin::replay;
   auto now = co_await run(caller, std::move(query), answer && completed);
   if (!now) co_return Reply<Replay>{now.error()};
-  Run before = run_of(std::move(transcript), answer && completed);
+  QueryRun before = run_of(std::move(transcript), answer && completed);
   if (!caller.principal.sees_every_document()) {
     hide_index(before);
     hide_index(*now);
@@ -203,7 +203,7 @@ net::awaitable<Reply<ShadowQuestion>> LogReplayService::compare(const Caller& ca
                                                                 const Asked& asked,
                                                                 const ShadowRequest& wanted,
                                                                 int serving) {
-  std::vector<Run> runs;
+  std::vector<QueryRun> runs;
   for (const int generation : {serving, wanted.generation}) {
     NewQuery query = asked.query;
     query.origin = Query::Origin::shadow;

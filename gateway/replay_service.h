@@ -30,7 +30,7 @@ class LogReplayService final : public ReplayService {
     std::vector<Passage> cited;
   };
 
-  net::awaitable<Reply<Run>> run(const Caller& caller, NewQuery query, bool answer);
+  net::awaitable<Reply<QueryRun>> run(const Caller& caller, NewQuery query, bool answer);
   net::awaitable<std::map<std::string, CurrentDocument>> documents_of(const Caller& caller,
                                                                       const std::string& collection,
                                                                       const PassageLists& passages);

@@ -66,9 +66,16 @@ std::size_t ScoreDrift::bin_of(double score) const {
 
 void ScoreDrift::make_bins() {
   std::ranges::sort(reference_);
-  for (std::size_t i = 1; i < kBins; ++i) {
-    edges_.push_back(reference_[reference_.size() * i / kBins]);
+  for (std::size_t i = 1; i < kDeciles; ++i) {
+    edges_.push_back(reference_[reference_.size() * i / kDeciles]);
   }
+  // Where many scores are the same there are fewer bins; and what is higher than the highest has
+  // one of its own, if that is what many are.
+  const double highest = reference_.back();
+  if (edges_.back() == highest) edges_.push_back(std::nextafter(highest, HUGE_VAL));
+  edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+  expected_.assign(edges_.size() + 1, 0);
+  counts_.assign(edges_.size() + 1, 0);
   for (const double each : reference_) ++expected_[bin_of(each)];
 }
 
@@ -88,9 +95,9 @@ void ScoreDrift::add(double score) {
 // Half a sample is added to each bin, so that an empty one does not make it infinite.
 std::optional<double> ScoreDrift::index() const {
   if (recent_.size() < window_) return std::nullopt;
-  const double total = static_cast<double>(window_) + 0.5 * static_cast<double>(kBins);
+  const double total = static_cast<double>(window_) + 0.5 * static_cast<double>(counts_.size());
   double index = 0;
-  for (std::size_t i = 0; i < kBins; ++i) {
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
     const double p = (static_cast<double>(counts_[i]) + 0.5) / total;
     const double q = (static_cast<double>(expected_[i]) + 0.5) / total;
     index += (p - q) * std::log(p / q);

@@ -56,15 +56,15 @@ class ScoreDrift {
   std::size_t reference_size() const { return reference_.size(); }
 
  private:
-  static constexpr std::size_t kBins = 10;
+  static constexpr std::size_t kDeciles = 10;
   std::size_t bin_of(double score) const;
   void make_bins();
 
   const std::size_t window_;
   std::vector<double> reference_;  // sorted once it is full
-  std::vector<double> edges_;      // between the bins
-  std::vector<std::size_t> expected_ = std::vector<std::size_t>(kBins);
-  std::vector<std::size_t> counts_ = std::vector<std::size_t>(kBins);
+  std::vector<double> edges_;      // between the bins, ascending
+  std::vector<std::size_t> expected_;
+  std::vector<std::size_t> counts_;
   std::deque<double> recent_;
 };
 

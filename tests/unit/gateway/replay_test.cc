@@ -28,8 +28,8 @@ Passage passage(const std::string& document, std::int64_t start, std::int64_t en
   return made;
 }
 
-Run run_of(std::vector<Passage> passages) {
-  Run run;
+QueryRun run_of(std::vector<Passage> passages) {
+  QueryRun run;
   run.query.query_id = "q";
   run.query.sees_everything = true;
   run.query.asked_at = kAskedAt;
@@ -70,8 +70,8 @@ class ReplayTest : public testing::Test {
   }
 
   std::map<std::string, std::string> documents_;  // to their revisions
-  Run before_ = run_of({passage("a", 0, 100), passage("b", 0, 80), passage("c", 20, 90)});
-  Run after_ = before_;
+  QueryRun before_ = run_of({passage("a", 0, 100), passage("b", 0, 80), passage("c", 20, 90)});
+  QueryRun after_ = before_;
 };
 
 TEST_F(ReplayTest, says_when_nothing_differs) {
