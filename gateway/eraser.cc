@@ -171,13 +171,19 @@ net::awaitable<void> Eraser::begin(Seen& seen) {
   if (round_ || now < (seen.removed.empty() ? next_tidy_ : next_round_)) co_return;
   next_tidy_ = now + kStepsPerTidy * step(backend_);
   auto documents = co_await topic_ends(backend_, topics::kDocuments);
-  if (!documents || (seen.removed.empty() && *documents == tidied_)) co_return;
+  if (!documents) co_return;
+  if (seen.removed.empty()) {
+    auto look = [this, &documents] { return has_records(backend_.log, tidied_, *documents); };
+    const Result<bool> changed = co_await run_blocking(thread_, std::move(look));
+    if (!changed || !*changed) co_return;
+  }
   tidied_ = std::move(*documents);
   next_round_ = now + step(backend_) / kRoundsPerStep;
   round_.emplace(backend_, std::move(seen.removed));
 }
 
 net::awaitable<void> Eraser::go_on() {
+  const std::string_view before = round_->waits_for();
   const Result<bool> done =
       co_await run_blocking(thread_, [this]() -> Result<bool> { return round_->advance(); });
   const std::string failure = done ? std::string{} : done.error().message;
@@ -186,6 +192,9 @@ net::awaitable<void> Eraser::go_on() {
               {{"waits_for", round_->waits_for()}, {"error", failure}});
   }
   failure_ = failure;
+  if (round_->waits_for() != before) {
+    log_event(LogLevel::debug, "erasure_goes_on", {{"waits_for", round_->waits_for()}});
+  }
   if (!done || !*done) co_return;
   if (round_->erased() > 0) {
     erased_.add(static_cast<double>(round_->erased()));

@@ -19,18 +19,38 @@ constexpr std::size_t kLettersMax = 10'000;         // of one document; more in 
 constexpr std::size_t kIndexPartitionsMax = 1'024;  // the bound of the setting `partitions`
 constexpr std::chrono::milliseconds kTableWait{2'000};
 
-bool stands_before(const Offsets& positions, const Offsets& ends) {
-  return std::ranges::any_of(ends, [&](const auto& end) {
-    const auto found = positions.find(end.first);
-    return found == positions.end() || found->second < end.second;
-  });
-}
+constexpr std::size_t kPollBytes = 1U << 20U;
+constexpr std::chrono::milliseconds kPollWait{100};
+constexpr int kPollsMax = 50;  // of a partition whose reader does not come to its end
 
 Error not_read(std::string_view table) {
   return unavailable("the table of " + std::string{table} + " is still being read from the log");
 }
 
+Result<bool> has_records(Log& log, const TopicPartition& partition, Offset from, Offset end) {
+  const auto reader = log.open_reader({{partition, from}});
+  if (!reader) return reader.error();
+  for (int polls = 0; (*reader)->positions().at(partition) < end; ++polls) {
+    const auto records = (*reader)->poll(1, kPollBytes, kPollWait);
+    if (!records) return records.error();
+    if (!records->empty()) return records->front().offset < end;
+    if (polls == kPollsMax) return true;  // nobody knows: asked again later
+  }
+  return false;
+}
+
 }  // namespace
+
+Result<bool> has_records(Log& log, const Offsets& from, const Offsets& ends) {
+  for (const auto& [partition, end] : ends) {
+    const auto found = from.find(partition);
+    const Offset begin = found == from.end() ? 0 : found->second;
+    if (begin >= end) continue;
+    const auto has = has_records(log, partition, begin, end);
+    if (!has || *has) return has;
+  }
+  return false;
+}
 
 ErasureRound::ErasureRound(const Backend& backend, std::vector<RemovedDocument> documents)
     : backend_{backend},
@@ -104,15 +124,19 @@ Result<bool> ErasureRound::note_searches() {
 // Whether the group is done with everything before these ends, or it is not there any more.
 Result<bool> ErasureRound::have_passed(std::string_view group, const Offsets& ends,
                                        int generation) const {
+  Offsets passed;
   for (const auto& [partition, end] : ends) {
     const auto begin = backend_.log.begin_offset(partition);
     if (!begin) return begin.error();
+    passed[partition] = *begin;
     if (*begin >= end) continue;
     const auto committed = backend_.log.committed(of_generation(group, generation), partition);
     if (!committed) return committed.error();
-    if (committed->value_or(0) < end) return false;
+    passed[partition] = std::max(*begin, committed->value_or(0));
   }
-  return true;
+  const auto left = has_records(backend_.log, passed, ends);
+  if (!left) return left.error();
+  return !*left;
 }
 
 Result<bool> ErasureRound::wait_for_searches() {
@@ -226,13 +250,13 @@ Result<bool> ErasureRound::wait_for_indexes() {
       const auto state = index_from_row(row.key, row.value);
       if (state) purged[{topics::embeddings(each.generation), state->partition}] = state->purged;
     }
-    Offsets ends = each.embeddings;
-    std::erase_if(ends, [](const auto& end) { return end.second == 0; });
-    if (!stands_before(purged, ends)) continue;
     // A generation that has ended meanwhile has no index any more.
     const auto topics = backend_.log.topics();
     if (!topics) return topics.error();
-    if (std::ranges::binary_search(*topics, topics::embeddings(each.generation))) return false;
+    if (!std::ranges::binary_search(*topics, topics::embeddings(each.generation))) continue;
+    const auto left = has_records(backend_.log, purged, each.embeddings);
+    if (!left) return left.error();
+    if (*left) return false;
   }
   return true;
 }

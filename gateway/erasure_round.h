@@ -17,6 +17,10 @@ struct RemovedDocument {
   std::vector<int> generations;
 };
 
+// Whether a reader finds a record from `from` on that stands before `ends`. A partition may end in
+// what nobody is given: marks of transactions and of purges. Blocks.
+Result<bool> has_records(Log& log, const Offsets& from, const Offsets& ends);
+
 // Takes documents out of everything that still has their bytes, in the order in which one place
 // gets them from another:
 //   1. searches that had begun when it began are over, and so are the answers made from them
