@@ -584,8 +584,9 @@ class KafkaErrorsTest(unittest.TestCase):
             self.assertEqual(status, 503, content)
             self.assertIn("Retry-After", headers)
             self.assertIn(ADVICE["topic"], json.loads(content)["detail"])
-        said = [each for each in gateway.events[known:] if ADVICE["topic"] in each]
-        self.assertEqual(len(said), 1, gateway.events[known:])
+        said = lambda: [each for each in gateway.events[known:] if ADVICE["topic"] in each]
+        eventually(said, "the gateway's log says so")
+        self.assertEqual(len(said()), 1, gateway.events[known:])
         self.assertGreaterEqual(
             metric(gateway, "kafka_errors_total", code="TOPIC_AUTHORIZATION_FAILED") or 0, 1)
         grant()

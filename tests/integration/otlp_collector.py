@@ -89,15 +89,17 @@ class Collector(http.server.ThreadingHTTPServer):
     def trace(self, trace_id):
         return [each for each in self.spans if each.trace == trace_id]
 
-    def wait_for(self, trace_id, names):
-        """The spans of a trace, once those with these names are here."""
-        def complete():
-            return self.mistakes or set(names) <= {each.name for each in self.trace(trace_id)}
+    def wait_for(self, trace_id, names, root=""):
+        """The spans of a trace, once those with these names are here, and those that they are below,
+        which other processes may send later; `root` is the client's own."""
+        def missing():
+            spans = self.trace(trace_id)
+            return (set(names) - {each.name for each in spans} |
+                    {each.parent for each in spans} - {each.id for each in spans} - {root, ""})
         with self.changed:
-            arrived = self.changed.wait_for(complete, WAIT_SECONDS_MAX)
+            arrived = self.changed.wait_for(lambda: self.mistakes or not missing(), WAIT_SECONDS_MAX)
             assert not self.mistakes, self.mistakes
-            missing = set(names) - {each.name for each in self.trace(trace_id)}
-            assert arrived, f"missing {missing}, there are {self.trace(trace_id)}"
+            assert arrived, f"missing {missing()}, there are {self.trace(trace_id)}"
             return self.trace(trace_id)
 
 

@@ -26,6 +26,7 @@ ASKED = ["POST /v1/collections/{c}/queries", "query-embedder queries", "searcher
          "answerer passages", "answer", "chat tiny-model"]
 SERVER, CLIENT, CONSUMER = 2, 3, 5
 CLOCKS_APART_NS_MAX = 10**7  # each process has a clock of its own, which counts milliseconds
+ROOT = "00f067aa0ba902b7"  # the client's span
 
 
 class ChatHandler(http.server.BaseHTTPRequestHandler):
@@ -74,10 +75,10 @@ class TraceTest(unittest.TestCase):
         cls.server = system(cls.data_dir, env=env).start()
         cls.upload = secrets.token_hex(16)
         cls.question = secrets.token_hex(16)
-        client = Client(cls.server, headers={"traceparent": f"00-{cls.upload}-00f067aa0ba902b7-01"})
+        client = Client(cls.server, headers={"traceparent": f"00-{cls.upload}-{ROOT}-01"})
         client.add([{"id": "a", "text": DOCUMENT}])
         client.wait_settled(["a"])
-        client = Client(cls.server, headers={"traceparent": f"00-{cls.question}-00f067aa0ba902b7-01"})
+        client = Client(cls.server, headers={"traceparent": f"00-{cls.question}-{ROOT}-01"})
         cls.answer = client.json("POST", f"{client.base}/queries?wait=true", {"question": QUESTION}, 200)
 
     @classmethod
@@ -90,11 +91,11 @@ class TraceTest(unittest.TestCase):
 
     def check_chain(self, trace_id, chain):
         """Each begins below the one before it, and none of the trace hangs in the air."""
-        spans = self.collector.wait_for(trace_id, chain)
+        spans = self.collector.wait_for(trace_id, chain, ROOT)
         by_id = {each.id: each for each in spans}
         self.assertEqual(len(by_id), len(spans))
         for each in spans:
-            if each.parent == "00f067aa0ba902b7":
+            if each.parent == ROOT:
                 self.assertEqual(each.kind, SERVER, each)
             else:
                 self.assertIn(each.parent, by_id, f"{each} of {spans}")
@@ -133,8 +134,8 @@ class TraceTest(unittest.TestCase):
         self.assertEqual(told, [f"00-{self.question}-{chat.id}-01"])
 
     def test_every_process_has_a_name_and_the_collector_gets_its_key(self):
-        self.collector.wait_for(self.upload, UPLOAD)
-        self.collector.wait_for(self.question, ASKED)
+        self.collector.wait_for(self.upload, UPLOAD, ROOT)
+        self.collector.wait_for(self.question, ASKED, ROOT)
         names = {each.resource["service.name"] for each in self.collector.spans}
         expected = {"millrace-gateway", "millrace-worker"} if over_kafka() else {"millrace"}
         self.assertEqual(names, expected)
@@ -142,8 +143,8 @@ class TraceTest(unittest.TestCase):
             self.assertEqual(headers["Authorization"], "Basic c2VjcmV0a2V5")
 
     def test_spans_and_logs_tell_neither_texts_nor_secrets(self):
-        self.collector.wait_for(self.upload, UPLOAD)
-        self.collector.wait_for(self.question, ASKED)
+        self.collector.wait_for(self.upload, UPLOAD, ROOT)
+        self.collector.wait_for(self.question, ASKED, ROOT)
         logs = "".join(each.read_text(errors="replace") for folder in (self.data_dir.parent, self.data_dir)
                        for each in folder.glob("*.log"))
         self.assertTrue(logs or not over_kafka())
@@ -153,12 +154,12 @@ class TraceTest(unittest.TestCase):
 
     def test_probes_are_no_traces(self):
         self.server.metrics()
-        self.collector.wait_for(self.question, ASKED)
+        self.collector.wait_for(self.question, ASKED, ROOT)
         routes = {each.attributes.get("http.route") for each in self.collector.spans}
         self.assertFalse(routes & {"/metrics", "/livez", "/readyz"})
 
     def test_what_was_exported_is_counted(self):
-        self.collector.wait_for(self.question, ASKED)
+        self.collector.wait_for(self.question, ASKED, ROOT)
         exported = sum(float(value) for value in
                        re.findall(r"^trace_spans_exported_total (\S+)$", self.server.metrics(), re.M))
         self.assertGreaterEqual(len(self.collector.spans), exported)
