@@ -63,6 +63,7 @@ replica.lag.time.max.ms=5000
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.backoff.ms=500
 log.segment.delete.delay.ms=1000
+log.retention.check.interval.ms=5000
 unclean.leader.election.enable=false
 """
 # Whoever comes over PLAINTEXT, as the brokers themselves do, may do everything.
