@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests build run test test-deploy image up down lint bench sanitize chaos reindex-load
+.PHONY: help setup setup-tests build run test test-deploy image up down lint bench sanitize chaos erasure-kafka reindex-load
 
 # Where `make run` listens and keeps its data.
 LISTEN ?= 127.0.0.1:8000
@@ -17,6 +17,7 @@ help:
 	@echo 'make up      Kafka, millrace, Prometheus, Grafana, … in containers of it; PROFILES=core; make down'
 	@echo 'make bench   measure; writes build/bench.json'
 	@echo 'make chaos   everything breaks over three brokers, for MINUTES=10, repeatable with SEED=…'
+	@echo 'make erasure-kafka  nothing is found of erased documents, over a broker as well'
 	@echo 'make reindex-load  a generation is built of thousands of documents that change; REINDEX_FLAGS'
 	@echo 'make lint    formatting, include rules, links in READMEs'
 	@echo 'make sanitize  the unit tests under ASan+UBSan, then under TSan'
@@ -69,6 +70,9 @@ lint:
 # SEED=… repeats a run, MINUTES=… is its length.
 chaos: setup-tests build
 	MILLRACE=build/millrace SEED='$(or $(SEED),1)' MINUTES='$(or $(MINUTES),10)' tests/chaos/chaos.py
+
+erasure-kafka: setup-tests build build/release/build.ninja
+	ctest --test-dir build/release -C long -R '^kafka\.erasure_test$$' --output-on-failure --no-tests=error
 
 reindex-load: setup-tests build
 	MILLRACE=build/millrace tests/integration/reindex_load.py $(REINDEX_FLAGS)
