@@ -109,7 +109,8 @@ TEST(EvalTarget, asks_for_documents_and_takes_each_once) {
   EXPECT_THAT(searched.requests[0], HasSubstr("/v1/collections/eval-1/search"));
   EXPECT_THAT(
       searched.requests[0],
-      HasSubstr(R"({"query":"brake failure","top_k":100,"mode":"dense","one_per_document":true})"));
+      HasSubstr(
+          R"({"query":"brake failure","top_k":100,"mode":"dense","one_per_document":true,"origin":"eval"})"));
 }
 
 TEST(EvalTarget, asks_again_where_the_server_is_busy_or_has_a_part_only) {
