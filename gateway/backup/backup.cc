@@ -27,23 +27,32 @@ std::string name_of(const TopicPartition& source) {
   return source.topic + ":" + std::to_string(source.partition);
 }
 
+// `moving`: at some moment it has all that there is, so that the newest record of each key is among
+// it even where an older one goes as soon as it is superseded. `as_it_was`: as it was when all that
+// stood in it at the beginning had been read.
+enum class End { moving, as_it_was };
+
 // Reads a partition to its end; `take` gets each record.
 template <class Take>
 Status read_to_end(Log& log, const Clock& clock, const TopicPartition& source, Offset from,
-                   const std::stop_token& stop, Take take) {
+                   const std::stop_token& stop, End kind, Take take) {
   const auto reader = log.open_reader({{source, from}});
   if (!reader) return reader.error();
   const auto first_end = log.end_offset(source);
   if (!first_end) return first_end.error();
   std::optional<Clock::Steady> chased_since;
+  std::optional<Offset> last_end;
   for (;;) {
     // Asked again each time, after the records before it have come: see Log::end_offset.
     const auto end = log.end_offset(source);
     if (!end) return end.error();
     const Offset at = (*reader)->positions().at(source);
-    if (at >= *end) return {};
+    if (at >= *end || (last_end && at >= *last_end)) return {};
     if (stop.stop_requested()) return unavailable("stopped");
-    if (at >= *first_end && !chased_since) chased_since = clock.now();
+    if (at >= *first_end && !chased_since) {
+      chased_since = clock.now();
+      if (kind == End::as_it_was) last_end = *end;
+    }
     if (chased_since && clock.now() - *chased_since > kChaseMax) {
       return unavailable("read " + name_of(source) + ": it grows faster than it can be read");
     }
@@ -92,7 +101,7 @@ class Backup {
   Status read_positions();
   Status read_positions(const std::string& group, const std::string& topic);
   Status copy_topic(const TopicRow& row, int generation);
-  Status copy_partition(const TopicPartition& source, Offset from);
+  Status copy_partition(const TopicRow& row, const TopicPartition& source, Offset from);
   Status add(const Record& record);
   Status flush();
   Status finish();
@@ -126,7 +135,7 @@ Status Backup::find_out() {
     for (const Generation& each : collection->generations) numbers.insert(each.number);
     return {};
   };
-  Status read = read_to_end(log_, clock_, source, *begin, stop_, take);
+  Status read = read_to_end(log_, clock_, source, *begin, stop_, End::moving, take);
   manifest_.generations.assign(numbers.begin(), numbers.end());
   return read;
 }
@@ -174,19 +183,22 @@ Status Backup::copy_topic(const TopicRow& row, int generation) {
     Offset from = *begin;
     const auto group = std::ranges::find(manifest_.groups, source, &GroupPosition::source);
     if (!row.compacted && group != manifest_.groups.end()) from = std::max(from, group->offset);
-    Status copied = copy_partition(source, from);
+    Status copied = copy_partition(row, source, from);
     if (!copied) return with_context("back up " + name_of(source), copied.error());
   }
   return {};
 }
 
-Status Backup::copy_partition(const TopicPartition& source, Offset from) {
+Status Backup::copy_partition(const TopicRow& row, const TopicPartition& source, Offset from) {
   objects_of_partition_ = 0;
   const auto take = [this](const Record& record, bool in_no_hurry) -> Status {
     if (Status added = add(record); !added) return added;
     return in_no_hurry ? keep_rate() : Status{};
   };
-  if (Status read = read_to_end(log_, clock_, source, from, stop_, take); !read) return read;
+  // Kafka removes what was superseded long after, and its transactions' marks keep whoever follows
+  // a busy partition from ever standing at its end.
+  const End kind = !row.compacted || options_.log == "kafka" ? End::as_it_was : End::moving;
+  if (Status read = read_to_end(log_, clock_, source, from, stop_, kind, take); !read) return read;
   return flush();
 }
 

@@ -48,7 +48,9 @@ class BackupProgress {
 //   2. the topics, each after all that is made of it: what a record refers to is there, or a newer
 //      revision of it, when `documents` is read at the end;
 //   3. each partition until the reader stands at its end. A record that compaction takes away ahead
-//      of the reader has a successor farther on, which is read.
+//      of the reader has a successor farther on, which is read. Where nothing goes at once, over
+//      Kafka and of topics kept by time, until where it ended when the reader had got to its first
+//      end.
 //
 // `unavailable` when it is stopped, the place or the log fails for now, or the log grows faster
 // than it can be read; what was written by then is removed again.
